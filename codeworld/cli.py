@@ -1,0 +1,238 @@
+"""The commands and their options. What a command needs is imported when it runs, so that ``--help`` is instant."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+from typer.core import TyperGroup
+
+from codeworld.errors import BadInput, CommandError
+
+if TYPE_CHECKING:
+    import msgspec
+
+app = typer.Typer(
+    name="codeworld",
+    help="A private, offline code completion engine and language server.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+InProcess = Annotated[
+    bool,
+    typer.Option("--no-engine", help="Load the model into this process instead of asking the shared engine."),
+]
+Threshold = Annotated[
+    float | None,
+    typer.Option(min=0.0, max=1.0, help="Lowest confidence that is offered; the model's own when left out."),
+]
+
+
+def run(arguments: list[str]) -> int:
+    """Run one command; errors become one line on stderr. Returns the exit code."""
+    try:
+        code = app(arguments, prog_name="codeworld", standalone_mode=False)
+    except typer.TyperException as error:
+        return _report(error.format_message(), error.exit_code)
+    except CommandError as error:
+        return _report(str(error), error.exit_code)
+    return code if isinstance(code, int) else 0
+
+
+@app.command()
+def lsp() -> None:
+    """Language server on standard input and output; editors start this."""
+    # codeworld.__main__ serves before it comes to this; the command stands here for --help.
+    raise CommandError("start the language server as `codeworld lsp`")
+
+
+@app.command()
+def complete(
+    where: Annotated[str, typer.Argument(metavar="FILE:L:C", help="Line and column, from 1, in characters.")],
+    hole: Annotated[
+        str, typer.Option(help="Complete where this text stands in FILE instead of at L:C.")
+    ] = "",
+    multiline: Annotated[
+        bool, typer.Option("--multiline", help="Allow more than the rest of the line.")
+    ] = False,
+    threshold: Threshold = None,
+    no_engine: InProcess = False,
+    json: Json = False,
+) -> None:
+    """One completion, made from the file and the repository around it."""
+    from codeworld import source
+
+    place = source.place_of_marker(where, hole) if hole else source.place(where)
+
+    from rich.console import Console
+
+    from codeworld import cli_complete
+    from codeworld.backend import open_model
+    from codeworld.canvas import Reject
+    from codeworld.complete import CompletionSettings
+
+    settings = CompletionSettings(threshold=threshold, multiline=multiline)
+    with open_model(in_process=no_engine) as model:
+        completion, verdict = cli_complete.complete(place, model, settings)
+    if json:
+        _print_json(completion)
+    elif not isinstance(verdict, Reject):
+        cli_complete.show(Console(), place, completion, verdict)
+    if isinstance(verdict, Reject):
+        raise typer.Exit(_report(f"nothing to offer: {verdict.reason} {verdict.detail}".rstrip(), 1))
+
+
+@app.command()
+def infill(
+    holes: Annotated[Path, typer.Argument(metavar="IN.jsonl", help='{"id","prefix","suffix"} per line.')],
+    out: Annotated[Path, typer.Argument(metavar="OUT.jsonl", help="Replaced when all is done.")],
+    shape: Annotated[
+        Literal["span", "line"],
+        typer.Option(help="span: any number of lines; line: ends before the first line end."),
+    ] = "span",
+    threshold: Threshold = None,
+    no_engine: InProcess = False,
+    json: Json = False,
+) -> None:
+    """Fill every hole of a file; an interrupted run goes on where it stopped."""
+    from codeworld import cli_infill
+
+    records = cli_infill.read_holes(holes)
+    cli_infill.check_output(out)
+
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    from codeworld.backend import open_model
+    from codeworld.complete import CompletionSettings
+
+    settings = CompletionSettings(threshold=threshold, multiline=shape == "span")
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with (
+        open_model(in_process=no_engine, priority="batch") as model,
+        Progress(*columns, console=Console(stderr=True)) as bars,
+    ):
+        task = bars.add_task("", total=len(records))
+        summary = cli_infill.fill_all(
+            records,
+            out,
+            model,
+            settings=settings,
+            shape=shape,
+            progress=lambda n: bars.update(task, completed=n),
+        )
+    if json:
+        _print_json(summary)
+    else:
+        print(f"{summary.records} holes, {summary.accepted} accepted → {out}")
+
+
+@app.command()
+def doctor(
+    self_test: Annotated[bool, typer.Option(help="Start the engine and time a completion.")] = True,
+    json: Json = False,
+) -> None:
+    """What this machine has, how fast it is, and what is degraded and why."""
+    from rich.console import Console
+
+    from codeworld import doctor as examination
+
+    report = examination.examine(self_test=self_test)
+    if json:
+        _print_json(report)
+    else:
+        examination.show(Console(), report)
+    if not report.ok:
+        raise typer.Exit(1)
+
+
+@app.command()
+def bench(
+    count: Annotated[int, typer.Option(min=1, max=10_000, help="Positions to complete.")] = 40,
+    no_engine: InProcess = False,
+    json: Json = False,
+) -> None:
+    """Median and 95th percentile of a completion on this machine, over Codeworld's own sources."""
+    from rich.console import Console
+
+    from codeworld import bench as benchmark
+    from codeworld.backend import open_model
+
+    with open_model(in_process=no_engine) as model:
+        report = benchmark.measure(model, count)
+    if json:
+        _print_json(report)
+    else:
+        benchmark.show(Console(), report)
+
+
+@app.command(
+    name="eval",
+    add_help_option=False,
+    context_settings={
+        "ignore_unknown_options": True,
+        "allow_extra_args": True,
+        "allow_interspersed_args": False,
+    },
+)
+def evaluate(context: typer.Context) -> None:
+    """Measure the model on development sets; `codeworld eval --help` lists them."""
+    from codeworld.training import evaluate as evaluation
+
+    raise typer.Exit(evaluation.main(context.args))
+
+
+class _ConfigOrCommand(TyperGroup):
+    """``train CONFIG`` beside ``train corpus``: a first word that names no command is the configuration."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if args and args[0] not in self.commands and args[0] not in ("-h", "--help"):
+            args = ["run", *args]
+        return super().parse_args(ctx, args)
+
+
+train = typer.Typer(
+    cls=_ConfigOrCommand,
+    help="Train the model: codeworld train CONFIG [--resume CHECKPOINT], or one of the steps before it.",
+    no_args_is_help=True,
+)
+app.add_typer(train, name="train")
+
+
+@train.command(name="run")
+def train_run(
+    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A TOML file, see configs/.")],
+    resume: Annotated[Path | None, typer.Option(help="Checkpoint to go on from.")] = None,
+) -> None:
+    """Train as CONFIG says; may be left out: `codeworld train CONFIG`."""
+    for path in filter(None, (config, resume)):
+        if not path.exists():
+            raise BadInput(f"{path} does not exist")
+
+    import msgspec
+
+    from codeworld.model.checkpoint import CheckpointError
+    from codeworld.training.train import run as run_training
+
+    try:
+        run_training(config, resume)
+    except (msgspec.ValidationError, msgspec.DecodeError, CheckpointError) as error:
+        raise BadInput(f"{config}: {error}") from error
+
+
+def _print_json(value: msgspec.Struct) -> None:
+    import msgspec
+
+    sys.stdout.write(msgspec.json.encode(value).decode() + "\n")
+
+
+def _report(message: str, code: int) -> int:
+    """One line on stderr, whatever the message looks like. Returns ``code``."""
+    print("codeworld:", " ".join(message.split()), file=sys.stderr)
+    return code

@@ -1,0 +1,140 @@
+"""``codeworld infill``: a file of holes, one JSON record per line, in → out.
+
+The input is read and checked as a whole before anything is written. Finished records go to a ``.part`` file beside the
+output, named after the work it belongs to, so an interrupted run goes on where it stopped; the output appears at
+the end in one move.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from codeworld.backend import Model
+from codeworld.canvas import Accept, Shape
+from codeworld.complete import CompletionSettings, choose
+from codeworld.context.budget import build_request
+from codeworld.context.retrieval import RepositoryIndex
+from codeworld.errors import BadInput
+from codeworld.ranking import rank
+from codeworld.syntax.document import Document
+
+
+class Hole(msgspec.Struct, frozen=True):
+    """One input record; other fields are ignored."""
+
+    id: str | int
+    prefix: str
+    suffix: str
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """What ``--json`` prints."""
+
+    records: int
+    accepted: int
+    device: str
+    model: str
+
+
+class Fill(msgspec.Struct, frozen=True):
+    """One output record: the best candidate, and whether it passes verification and threshold."""
+
+    id: str | int
+    text: str
+    accepted: bool
+    confidence: float
+    steps: int
+    latency_ms: float
+
+
+def read_holes(path: Path) -> list[Hole]:
+    """The records of a JSON-lines file; blank lines are skipped. Raises BadInput with the number of a bad line."""
+    decoder = msgspec.json.Decoder(Hole)
+    holes = []
+    try:
+        for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
+            if line.strip():
+                holes.append(decoder.decode(line))
+    except OSError as error:
+        raise BadInput(f"{path}: {error.strerror or error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BadInput(f"{path} line {number}: {error}") from error
+    return holes
+
+
+def check_output(path: Path) -> None:
+    """Raises BadInput when ``path`` cannot be written; better now than after an hour's work."""
+    if path.is_dir() or not path.parent.is_dir() or not os.access(path.parent, os.W_OK):
+        raise BadInput(f"{path} cannot be written")
+
+
+def fill_all(
+    holes: list[Hole],
+    out: Path,
+    model: Model,
+    *,
+    settings: CompletionSettings,
+    shape: Shape,
+    progress: Callable[[int], None],
+) -> Summary:
+    """Fill ``holes`` in order and write ``out``. ``progress(done)`` is called at the start and after each record."""
+    part = _part_file(holes, out, model.name, settings, shape)
+    done = _finished(part)
+    progress(done)
+    with part.open("ab") as sink:
+        for hole in holes[done:]:
+            sink.write(msgspec.json.encode(fill(hole, model, settings, shape)) + b"\n")
+            sink.flush()
+            done += 1
+            progress(done)
+    accepted = sum(msgspec.json.decode(line, type=Fill).accepted for line in part.read_bytes().splitlines())
+    os.replace(part, out)
+    return Summary(len(holes), accepted, model.device, model.name)
+
+
+def fill(hole: Hole, model: Model, settings: CompletionSettings, shape: Shape) -> Fill:
+    """Fill one hole, whatever the checks say of it; latency covers prompt, model and checks."""
+    begin = time.perf_counter()
+    text, cursor_char = hole.prefix + hole.suffix, len(hole.prefix)
+    snapshot = Document.from_text(text).snapshot()
+    before, _, line_prefix = hole.prefix.rpartition("\n")
+    after = hole.suffix.partition("\n")[2]
+    seeds = RepositoryIndex().seeds(before.split("\n"), line_prefix, after.split("\n"))
+    reply = model.infill(build_request(text, cursor_char, path="", seeds=seeds, shape=shape))
+    verdict = choose(snapshot, cursor_char, reply, settings)
+    latency_ms = round(1e3 * (time.perf_counter() - begin), 1)
+    if isinstance(verdict, Accept):
+        best, best_text = verdict.candidate, verdict.text
+    elif reply.candidates:
+        best = rank(reply.candidates)[0]
+        best_text = best.text
+    else:
+        return Fill(hole.id, "", False, 0.0, 0, latency_ms)
+    return Fill(
+        hole.id, best_text, isinstance(verdict, Accept), round(best.confidence, 4), best.steps, latency_ms
+    )
+
+
+def _part_file(
+    holes: list[Hole], out: Path, model_name: str, settings: CompletionSettings, shape: Shape
+) -> Path:
+    """The file of unfinished work. Its name holds a digest of all that decides the result, so nothing else is resumed."""
+    work = msgspec.msgpack.encode((holes, model_name, settings, shape))
+    return out.with_name(f"{out.name}.{hashlib.sha256(work).hexdigest()[:12]}.part")
+
+
+def _finished(part: Path) -> int:
+    """How many records ``part`` holds; a half-written last line is cut off."""
+    if not part.exists():
+        return 0
+    content = part.read_bytes()
+    whole = content[: content.rfind(b"\n") + 1]
+    if len(whole) < len(content):
+        part.write_bytes(whole)
+    return whole.count(b"\n")

@@ -1,0 +1,107 @@
+"""The stack of blocks, in one readable file. Llama architecture (Touvron et al. 2023): RMSNorm, rotary positions,
+grouped-query attention, SwiGLU. How tokens attend to each other is not decided here: callers pass ``attend``, which is
+causal with a cache in the reader, bidirectional over that cache in the denoiser, and one block mask in training.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from codeworld.model.config import ModelConfig
+
+# (layer, q [B, H, T, D], k [B, Hkv, T, D], v [B, Hkv, T, D]) -> [B, H, T, D]; q and k are already rotated
+Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+
+
+def rotary(positions: Tensor, head_size: int, base: float) -> tuple[Tensor, Tensor]:
+    """cos and sin, each [..., T, head_size / 2], fp32, of positions [..., T] (RoPE, Su et al. 2021)."""
+    frequency = base ** (-torch.arange(0, head_size, 2, device=positions.device, dtype=torch.float32) / head_size)
+    angle = positions[..., None].float() * frequency
+    return angle.cos(), angle.sin()
+
+
+def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotate the halves of x [B, H, T, D] by cos, sin [B or 1, T, D / 2]. Rotations add up: a cached key moves by
+    ``delta`` positions when it is rotated once more by ``delta``."""
+    a, b = x.float().chunk(2, dim=-1)
+    cos, sin = cos[:, None], sin[:, None]
+    return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1).to(x.dtype)
+
+
+class RMSNorm(nn.Module):
+    def __init__(self, width: int, epsilon: float) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(width))
+        self.epsilon = epsilon
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.rms_norm(x.float(), (x.shape[-1],), self.weight.float(), self.epsilon).to(x.dtype)
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + mlp(norm(x)). Projections that read the same input are one matrix."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        c = config
+        self.sizes = [c.heads * c.head_size, c.kv_heads * c.head_size, c.kv_heads * c.head_size]
+        self.head_size = c.head_size
+        self.attention_norm = RMSNorm(c.width, c.norm_epsilon)
+        self.qkv = nn.Linear(c.width, sum(self.sizes), bias=False)
+        self.out = nn.Linear(self.sizes[0], c.width, bias=False)
+        self.mlp_norm = RMSNorm(c.width, c.norm_epsilon)
+        self.gate_up = nn.Linear(c.width, 2 * c.mlp_width, bias=False)
+        self.down = nn.Linear(c.mlp_width, c.width, bias=False)
+
+    def forward(self, x: Tensor, layer: int, cos: Tensor, sin: Tensor, attend: Attend) -> Tensor:
+        batch, length, _ = x.shape
+        qkv = self.qkv(self.attention_norm(x)).split(self.sizes, dim=-1)
+        q, k, v = (p.view(batch, length, -1, self.head_size).transpose(1, 2) for p in qkv)
+        mixed = attend(layer, rotate(q, cos, sin), rotate(k, cos, sin), v)
+        x = x + self.out(mixed.transpose(1, 2).reshape(batch, length, -1))
+        gate, up = self.gate_up(self.mlp_norm(x)).chunk(2, dim=-1)
+        return x + self.down(F.silu(gate) * up)
+
+
+class Network(nn.Module):
+    """Embeddings, blocks, final norm and the three heads: next token / canvas token (tied to the embedding), syntax
+    label, and quality (is this visible token wrong?)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embedding = nn.Embedding(config.vocabulary, config.width)
+        self.label_embedding = nn.Embedding(config.labels, config.width)  # 0: label not known
+        self.canvas_embedding = nn.Parameter(torch.zeros(config.width))  # "you may look ahead"
+        self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        self.norm = RMSNorm(config.width, config.norm_epsilon)
+        self.label_head = nn.Linear(config.width, config.labels, bias=False)
+        self.quality_head = nn.Linear(config.width, 1, bias=False)
+        nn.init.normal_(self.embedding.weight, std=0.02)
+        nn.init.zeros_(self.label_embedding.weight)
+        for head in (self.label_head, self.quality_head):
+            nn.init.zeros_(head.weight)
+
+    def embed(self, ids: Tensor, labels: Tensor | None = None, on_canvas: Tensor | None = None) -> Tensor:
+        """ids [B, T] int64 -> [B, T, width]; labels [B, T] int64 and on_canvas [B, T] bool mark canvas tokens."""
+        x: Tensor = self.embedding(ids)
+        if labels is not None and on_canvas is not None:
+            extra = self.label_embedding(labels) + self.canvas_embedding
+            x = x + (extra * on_canvas[..., None]).to(x.dtype)
+        return x
+
+    def forward(self, x: Tensor, positions: Tensor, attend: Attend) -> Tensor:
+        """x [B, T, width] and positions [B or 1, T] -> hidden states [B, T, width]."""
+        cos, sin = rotary(positions, self.config.head_size, self.config.rope_base)
+        for layer, block in enumerate(self.blocks):
+            x = block(x, layer, cos, sin, attend)
+        hidden: Tensor = self.norm(x)
+        return hidden
+
+    def logits(self, hidden: Tensor) -> Tensor:
+        """hidden [..., width] -> [..., vocabulary], in the type of the weights."""
+        return F.linear(hidden, self.embedding.weight)

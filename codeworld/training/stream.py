@@ -1,0 +1,103 @@
+"""Batches from the corpus shards, made by worker processes while the GPU trains."""
+
+from __future__ import annotations
+
+import json
+import lzma
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+import tree_sitter_python
+from torch import Tensor
+from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from tree_sitter import Language, Parser
+
+from codeworld.model.config import ModelConfig
+from codeworld.model.tokenizer import CodeTokenizer
+from codeworld.training.cuts import SourceFile
+from codeworld.training.pairs import Mixture, RowBuilder, RowShape
+
+
+def read_shard(path: Path, part: int, parts: int) -> list[tuple[str, str]]:
+    """(path, text) of every ``parts``-th record, beginning with ``part``."""
+    found = []
+    with lzma.open(path, "rt", encoding="utf-8") as lines:
+        for i, line in enumerate(lines):
+            if i % parts == part:
+                record = json.loads(line)
+                found.append((record["path"], record["text"]))
+    return found
+
+
+class Files:
+    """An endless stream of parsed files of one worker. Shards that arrive while training runs (``*.jsonl.xz`` renamed
+    into the folder) join at the next look, once every ``look_every`` files."""
+
+    def __init__(self, folder: Path, part: int, parts: int, seed: int, look_every: int = 500) -> None:
+        self.folder, self.part, self.parts = folder, part, parts
+        self.rng = random.Random(seed * 1000 + part)
+        self.look_every = look_every
+        self.seen: set[Path] = set()
+        self.all: list[tuple[str, str]] = []
+        self.left: list[tuple[str, str]] = []
+        self.epoch = 0
+
+    def _look(self) -> None:
+        for shard in sorted(set(self.folder.glob("*.jsonl.xz")) - self.seen):
+            self.seen.add(shard)
+            fresh = read_shard(shard, self.part, self.parts)
+            self.all += fresh
+            self.left += fresh
+        self.rng.shuffle(self.left)
+
+    def __iter__(self) -> Iterator[SourceFile]:
+        parser = Parser(Language(tree_sitter_python.language()))
+        count = 0
+        while True:
+            if count % self.look_every == 0:
+                self._look()
+            if not self.left:
+                if not self.all:
+                    raise FileNotFoundError(f"no *.jsonl.xz shards with text in {self.folder}")
+                self.left, self.epoch = list(self.all), self.epoch + 1
+                self.rng.shuffle(self.left)
+            path, text = self.left.pop()
+            count += 1
+            yield SourceFile(path, text, parser.parse(text.encode()))
+
+
+class Rows(IterableDataset[dict[str, Tensor]]):
+    """Batches of ``batch_rows`` rows as int32 / float32 tensors [batch_rows, ...]."""
+
+    def __init__(
+        self, folder: Path, model: Path, config: ModelConfig, shape: RowShape, mixture: Mixture, batch_rows: int, seed: int
+    ) -> None:
+        self.folder, self.model, self.config = folder, model, config
+        self.shape, self.mixture, self.batch_rows, self.seed = shape, mixture, batch_rows, seed
+
+    def __iter__(self) -> Iterator[dict[str, Tensor]]:
+        info = get_worker_info()
+        part, parts = (info.id, info.num_workers) if info else (0, 1)
+        labels = json.loads((self.model / "labels.json").read_text())
+        rng = random.Random(self.seed * 7919 + part)
+        builder = RowBuilder(
+            CodeTokenizer(self.model / "tokenizer.json"), labels, self.config, self.shape, self.mixture, rng
+        )
+        waiting: list[dict[str, np.ndarray]] = []
+        for row in builder.rows(iter(Files(self.folder, part, parts, self.seed))):
+            waiting.append(row.arrays())
+            if len(waiting) == self.batch_rows:
+                yield {k: torch.from_numpy(np.stack([w[k] for w in waiting])) for k in waiting[0]}
+                waiting = []
+
+
+def batches(rows: Rows, workers: int) -> Iterator[dict[str, Tensor]]:
+    """Endless; with ``workers`` 0 the rows are made in this process."""
+    loader = DataLoader(
+        rows, batch_size=None, num_workers=workers, pin_memory=torch.cuda.is_available(),
+        prefetch_factor=4 if workers else None,
+    )  # fmt: skip
+    return iter(loader)
