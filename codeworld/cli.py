@@ -46,10 +46,13 @@ def run(arguments: list[str]) -> int:
 
 
 @app.command()
-def lsp() -> None:
+def lsp(
+    stdio: Annotated[bool, typer.Option("--stdio", hidden=True, help="What some editors append.")] = True,
+) -> None:
     """Language server on standard input and output; editors start this."""
-    # codeworld.__main__ serves before it comes to this; the command stands here for --help.
-    raise CommandError("start the language server as `codeworld lsp`")
+    from codeworld.__main__ import serve
+
+    serve()
 
 
 @app.command()
@@ -112,7 +115,10 @@ def infill(
     from codeworld.backend import open_model
     from codeworld.complete import CompletionSettings
 
-    settings = CompletionSettings(threshold=threshold, multiline=shape == "span")
+    # Who names a hole wants it filled, wherever it is.
+    settings = CompletionSettings(
+        threshold=threshold, multiline=shape == "span", in_comments=True, in_strings=True, in_words=True
+    )
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with (
         open_model(in_process=no_engine, priority="batch") as model,
@@ -124,7 +130,6 @@ def infill(
             out,
             model,
             settings=settings,
-            shape=shape,
             progress=lambda n: bars.update(task, completed=n),
         )
     if json:
@@ -172,17 +177,13 @@ def bench(
         benchmark.show(Console(), report)
 
 
-@app.command(
-    name="eval",
-    add_help_option=False,
-    context_settings={
-        "ignore_unknown_options": True,
-        "allow_extra_args": True,
-        "allow_interspersed_args": False,
-    },
-)
+# These bring options of their own.
+_PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "allow_interspersed_args": False}
+
+
+@app.command(name="eval", add_help_option=False, context_settings=_PASS_ON)
 def evaluate(context: typer.Context) -> None:
-    """Measure the model on development sets; `codeworld eval --help` lists them."""
+    """Measure the model on development sets; see `codeworld eval --help`."""
     from codeworld.training import evaluate as evaluation
 
     raise typer.Exit(evaluation.main(context.args))
@@ -224,6 +225,14 @@ def train_run(
         run_training(config, resume)
     except (msgspec.ValidationError, msgspec.DecodeError, CheckpointError) as error:
         raise BadInput(f"{config}: {error}") from error
+
+
+@train.command(name="corpus", add_help_option=False, context_settings=_PASS_ON)
+def train_corpus(context: typer.Context) -> None:
+    """Clone, filter, deduplicate and decontaminate the training data; see `codeworld train corpus --help`."""
+    from codeworld.training import corpus
+
+    raise typer.Exit(corpus.main(context.args))
 
 
 def _print_json(value: msgspec.Struct) -> None:

@@ -16,9 +16,8 @@ from pathlib import Path
 import msgspec
 
 from codeworld.backend import Model
-from codeworld.canvas import Accept, Shape
-from codeworld.complete import CompletionSettings, choose
-from codeworld.context.budget import build_request
+from codeworld.canvas import Accept, Candidate, Reject
+from codeworld.complete import CompletionSettings, choose, prepare
 from codeworld.context.retrieval import RepositoryIndex
 from codeworld.errors import BadInput
 from codeworld.ranking import rank
@@ -58,13 +57,15 @@ def read_holes(path: Path) -> list[Hole]:
     decoder = msgspec.json.Decoder(Hole)
     holes = []
     try:
-        for number, line in enumerate(path.read_bytes().split(b"\n"), 1):
-            if line.strip():
-                holes.append(decoder.decode(line))
+        lines = path.read_bytes().split(b"\n")
     except OSError as error:
         raise BadInput(f"{path}: {error.strerror or error}") from error
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise BadInput(f"{path} line {number}: {error}") from error
+    for number, line in enumerate(lines, 1):
+        try:
+            if line.strip():
+                holes.append(decoder.decode(line))
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            raise BadInput(f"{path} line {number}: {error}") from error
     return holes
 
 
@@ -80,16 +81,15 @@ def fill_all(
     model: Model,
     *,
     settings: CompletionSettings,
-    shape: Shape,
     progress: Callable[[int], None],
 ) -> Summary:
     """Fill ``holes`` in order and write ``out``. ``progress(done)`` is called at the start and after each record."""
-    part = _part_file(holes, out, model.name, settings, shape)
+    part = _part_file(holes, out, model.name, settings)
     done = _finished(part)
     progress(done)
     with part.open("ab") as sink:
         for hole in holes[done:]:
-            sink.write(msgspec.json.encode(fill(hole, model, settings, shape)) + b"\n")
+            sink.write(msgspec.json.encode(fill(hole, model, settings)) + b"\n")
             sink.flush()
             done += 1
             progress(done)
@@ -98,34 +98,35 @@ def fill_all(
     return Summary(len(holes), accepted, model.device, model.name)
 
 
-def fill(hole: Hole, model: Model, settings: CompletionSettings, shape: Shape) -> Fill:
+def fill(hole: Hole, model: Model, settings: CompletionSettings) -> Fill:
     """Fill one hole, whatever the checks say of it; latency covers prompt, model and checks."""
     begin = time.perf_counter()
     text, cursor_char = hole.prefix + hole.suffix, len(hole.prefix)
     snapshot = Document.from_text(text).snapshot()
-    before, _, line_prefix = hole.prefix.rpartition("\n")
-    after = hole.suffix.partition("\n")[2]
-    seeds = RepositoryIndex().seeds(before.split("\n"), line_prefix, after.split("\n"))
-    reply = model.infill(build_request(text, cursor_char, path="", seeds=seeds, shape=shape))
+    # An empty index: seeds come from the record itself.
+    request = prepare(snapshot, cursor_char, path="", index=RepositoryIndex(), rules=None, settings=settings)
+    if isinstance(request, Reject):
+        return _record(hole, begin)
+    reply = model.infill(request)
     verdict = choose(snapshot, cursor_char, reply, settings)
-    latency_ms = round(1e3 * (time.perf_counter() - begin), 1)
     if isinstance(verdict, Accept):
-        best, best_text = verdict.candidate, verdict.text
-    elif reply.candidates:
-        best = rank(reply.candidates)[0]
-        best_text = best.text
-    else:
-        return Fill(hole.id, "", False, 0.0, 0, latency_ms)
-    return Fill(
-        hole.id, best_text, isinstance(verdict, Accept), round(best.confidence, 4), best.steps, latency_ms
-    )
+        return _record(hole, begin, verdict.candidate, verdict.text, accepted=True)
+    best = next(iter(rank(reply.candidates)), None)
+    return _record(hole, begin, best, best.text if best else "")
 
 
-def _part_file(
-    holes: list[Hole], out: Path, model_name: str, settings: CompletionSettings, shape: Shape
-) -> Path:
-    """The file of unfinished work. Its name holds a digest of all that decides the result, so nothing else is resumed."""
-    work = msgspec.msgpack.encode((holes, model_name, settings, shape))
+def _record(
+    hole: Hole, begin: float, chosen: Candidate | None = None, text: str = "", accepted: bool = False
+) -> Fill:
+    latency_ms = round(1e3 * (time.perf_counter() - begin), 1)
+    if chosen is None:
+        return Fill(hole.id, text, accepted, 0.0, 0, latency_ms)
+    return Fill(hole.id, text, accepted, round(chosen.confidence, 4), chosen.steps, latency_ms)
+
+
+def _part_file(holes: list[Hole], out: Path, model_name: str, settings: CompletionSettings) -> Path:
+    """The file of unfinished work; the digest in its name is of all that decides the result, so no other is resumed."""
+    work = msgspec.msgpack.encode((holes, model_name, settings))
     return out.with_name(f"{out.name}.{hashlib.sha256(work).hexdigest()[:12]}.part")
 
 

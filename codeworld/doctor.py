@@ -19,7 +19,7 @@ from codeworld import sandbox_probe
 from codeworld.backend import open_model
 from codeworld.canvas import InfillRequest
 from codeworld.engine.client import EngineClient, EngineUnavailable
-from codeworld.engine.paths import socket_path
+from codeworld.engine.paths import RuntimeDirectoryError, socket_path
 from codeworld.engine.protocol import EngineStatus
 from codeworld.errors import CommandError
 
@@ -100,7 +100,7 @@ def examine(*, self_test: bool) -> Report:
         devices=devices,
         model_path=str(folder),
         model_files=files,
-        engine_socket=str(socket_path()),
+        engine_socket=_socket(degraded),
         engine=_engine_status(),
         sandbox=sandbox,
         self_test=timed,
@@ -197,6 +197,14 @@ def _self_test(degraded: list[str]) -> SelfTest | None:
         degraded.append(f"the self-test failed: {error}")
         return None
     return SelfTest(round(ready_ms, 1), round(statistics.median(latencies), 1), model.device, model.name)
+
+
+def _socket(degraded: list[str]) -> str:
+    try:
+        return str(socket_path())
+    except RuntimeDirectoryError as error:
+        degraded.append(str(error))
+        return ""
 
 
 def _engine_status() -> EngineStatus | None:

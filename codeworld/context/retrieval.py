@@ -1,14 +1,15 @@
-"""Lines that follow the same neighbours elsewhere in the repository: the repository is the best teacher there is.
+"""Lines that follow the same neighbours elsewhere in the repository: nothing teaches a project's habits better.
 
-The index keeps each distinct line once (stripped), and for each file the sequence of its non-blank lines as numbers.
-A query walks the places of the previous line: what stands there between equal neighbours is what probably stands here.
-Blank lines are no neighbours, and indentation is not compared but carried over relative to the previous line, so a
+The index keeps each distinct line once (stripped), and for each file the numbers of its non-blank lines in order.
+A query walks the places where a neighbour of the hole stands: what is beside it there probably belongs here. Blank
+lines are no neighbours, and indentation is not compared but carried over relative to the equal neighbour, so a
 block that was moved one level deeper still matches.
 """
 
 from __future__ import annotations
 
 import os
+import posixpath
 import re
 import sys
 from array import array
@@ -23,7 +24,7 @@ from codeworld.canvas import Seed
 
 SUFFIXES = (".py", ".pyi")
 MAX_LINE_CHARS = 400  # a longer line is data: it is a neighbour like any other, but nobody wants it typed
-_MAX_FILES = 400  # files looked at per query; a line in more files than this says little about what follows it
+_MAX_FILES = 64  # looked at for each neighbour, nearest first; more of them change nothing
 _MAX_STARTS = 2000  # lines with the same start beyond which it says nothing
 _MAX_INDENT = 255
 _SYMBOL = re.compile(r"[ \t]*(?:async[ \t]+def|def|class)[ \t]+(\w+)|([A-Za-z_]\w*)[ \t]*(?::[^=\n]+)?=(?!=)")
@@ -32,9 +33,10 @@ _Key = TypeVar("_Key", int, str)
 
 
 class Rules(Protocol):
-    """What of a repository may be read: codeworld.context.ignore.IgnoreRules."""
+    """What of a repository may be read; codeworld.context.ignore.IgnoreRules is one."""
 
-    def allows(self, path: Path) -> bool: ...
+    def allows(self, path: Path) -> bool:
+        """Whether this file or folder may be read."""
 
 
 class Symbol(NamedTuple):
@@ -48,7 +50,8 @@ class Symbol(NamedTuple):
 class _File(NamedTuple):
     lines: Sequence[int]  # numbers of its non-blank lines, in order
     indents: Sequence[int]  # widths of their leading whitespace
-    symbols: tuple[tuple[str, int], ...] = ()
+    symbols: tuple[tuple[str, int], ...]
+    folder: str
 
 
 class _Around(NamedTuple):
@@ -76,12 +79,12 @@ class _Place(NamedTuple):
 
 
 class RepositoryIndex:
-    """Lines of a repository by what stands around them. Not thread-safe; paths are strings relative to the root."""
+    """A repository's lines by what stands around them. Paths are strings relative to its root. Not thread-safe."""
 
     def __init__(self) -> None:
         self._number: dict[str, int] = {}
         self._text: list[str] = []
-        # For each line the file it is in, or the set of them: most lines are in one file only, and a set costs 216 bytes.
+        # Where each line is: a file, or a set of files. Most lines are in one file only, and a set costs 216 bytes.
         self._where: list[int | set[int]] = []
         self._free: list[int] = []
         self._sorted: list[str] = []  # may still have lines that are gone
@@ -121,6 +124,7 @@ class RepositoryIndex:
             index.update(path.relative_to(root).as_posix(), text)
             if progress is not None:
                 progress(done, len(paths))
+        index._sort()
         return index
 
     def update(self, path: str, text: str | None) -> None:
@@ -133,7 +137,7 @@ class RepositoryIndex:
         if slot is None:
             slot = self._slot[path] = self._next_slot
             self._next_slot += 1
-        self._files[slot] = file = self._read(text, slot)
+        self._files[slot] = file = self._read(path, text, slot)
         for number in set(old).difference(file.lines):
             self._forget(number, slot)
 
@@ -166,10 +170,11 @@ class RepositoryIndex:
     ) -> tuple[Seed, ...]:
         """What remains to be typed of the current line, best first: nothing repeats, nothing is empty.
 
-        ``lines_before`` and ``lines_after`` are the *whole* document around the current line, which is in neither; they
-        are searched too, in place of the indexed copy of the document, ``exclude``. ``line_prefix`` is the current
-        line up to the cursor. With ``max_lines`` > 1 a seed with both neighbours may have several lines.
-        ``support`` and ``total`` count only places whose line starts with what is typed.
+        ``lines_before`` and ``lines_after`` are the *whole* document around the current line, which is in neither;
+        they are searched too, in place of the indexed copy of the document, ``exclude``. ``line_prefix`` is the
+        current line up to the cursor. With ``max_lines`` > 1 a seed with both neighbours may have several lines.
+        ``Seed.order`` is 3 for both neighbours, 2 for two previous lines, 1 for the previous or the next line, 0
+        when only what is typed agrees. ``support`` and ``total`` count places whose line starts with what is typed.
         """
         around = _around(lines_before, line_prefix, lines_after)
         tally = _Tally(around, max_lines)
@@ -179,28 +184,35 @@ class RepositoryIndex:
             tally.add([line.strip() for line in kept], [_indent(line) for line in kept], keys, str)
         excluded = self._slot.get(exclude, -1)
         numbers = tuple(self._number.get(key, -1) for key in keys)
-        for slot in self._slots(numbers[0], excluded) | self._slots(numbers[2], excluded):
+        for slot in sorted(self._slots(numbers[0], exclude) | self._slots(numbers[2], exclude)):
             file = self._files[slot]
             tally.add(file.lines, file.indents, numbers, self._text.__getitem__)
         if around.typed:
-            tally.add_same_start((line.strip() for part in (lines_before, lines_after) for line in part))
+            tally.add_same_start(line.strip() for part in (lines_before, lines_after) for line in part)
             if not tally.counts[0]:
                 tally.add_same_start(self._starting_with(around.typed, excluded))
         return tally.ranked(limit)
 
-    def _slots(self, number: int, excluded: int) -> set[int]:
-        """Files that have the line, not too many of them."""
-        if number < 0:
-            return set()
-        where = self._where[number]
-        slots = {where} if isinstance(where, int) else where
-        return set(islice((slot for slot in sorted(slots) if slot != excluded), _MAX_FILES))
+    def _slots(self, number: int, path: str) -> set[int]:
+        """Files other than ``path`` that have the line; when there are many, those in the same folder first."""
+        where = self._where[number] if number >= 0 else set()
+        slots = ({where} if isinstance(where, int) else where) - {self._slot.get(path, -1)}
+        if len(slots) > _MAX_FILES:
+            folder = posixpath.dirname(path)
+            return set(
+                sorted(slots, key=lambda slot: (self._files[slot].folder != folder, slot))[:_MAX_FILES]
+            )
+        return slots
+
+    def _sort(self) -> None:
+        if self._unsorted:
+            # Nearly sorted already, which Python's sort makes use of. Lines that went and came back are in twice.
+            self._sorted = list(dict.fromkeys(sorted(self._sorted + self._unsorted)))
+            self._unsorted = []
 
     def _starting_with(self, typed: str, excluded: int) -> Iterator[str]:
-        """Each line that starts so, once for each file that has it; none when there are too many to mean anything."""
-        if self._unsorted:
-            self._sorted = sorted({*self._sorted, *self._unsorted} if self._free else self._sorted + self._unsorted)
-            self._unsorted = []
+        """Each line that starts so, once for each file that has it; nothing when there are too many of them."""
+        self._sort()
         first, last = bisect_left(self._sorted, typed), bisect_left(self._sorted, typed + chr(sys.maxunicode))
         if last - first > _MAX_STARTS:
             return
@@ -209,7 +221,7 @@ class RepositoryIndex:
             slots = {where} if isinstance(where, int) else where
             yield from repeat(line, len(slots - {excluded}))
 
-    def _read(self, text: str, slot: int) -> _File:
+    def _read(self, path: str, text: str, slot: int) -> _File:
         """Number the file's lines and note that it has them."""
         numbers, indents = array("I"), bytearray()
         symbols = []
@@ -221,7 +233,7 @@ class RepositoryIndex:
             indents.append(min(_indent(line), _MAX_INDENT))
             if (named := _SYMBOL.match(line)) is not None:
                 symbols.append((sys.intern(named[1] or named[2]), at))
-        return _File(numbers, bytes(indents), tuple(symbols))
+        return _File(numbers, bytes(indents), tuple(symbols), sys.intern(posixpath.dirname(path)))
 
     def _intern(self, line: str, slot: int) -> int:
         number = self._number.get(line)
@@ -280,7 +292,11 @@ class _Tally:
         self.counts: dict[int, Counter[str]] = {3: Counter(), 2: Counter(), 1: Counter(), 0: Counter()}
 
     def add(
-        self, lines: Sequence[_Key], indents: Sequence[int], keys: tuple[_Key, ...], text_of: Callable[[_Key], str]
+        self,
+        lines: Sequence[_Key],
+        indents: Sequence[int],
+        keys: tuple[_Key, ...],
+        text_of: Callable[[_Key], str],
     ) -> None:
         """Count one file's places; ``keys`` are the line before, the one before that and the line after."""
         around = self.around
@@ -351,8 +367,8 @@ def _remainder(lines: Sequence[str], indent: str, indents: Sequence[int], around
         rest = indent[len(around.prefix) :] + first
     if len(first) > MAX_LINE_CHARS or not rest:
         return ""
-    below = (_shifted(indent, width - indents[0]) + line for line, width in zip(lines[1:], indents[1:], strict=True))
-    return "\n".join([rest, *below])
+    below = zip(lines[1:], indents[1:], strict=True)
+    return "\n".join([rest, *(_shifted(indent, width - indents[0]) + line for line, width in below)])
 
 
 def _shifted(indent: str, columns: int) -> str:

@@ -1,7 +1,7 @@
 """Answers kept so that a keystroke the model foresaw needs no model. Pure.
 
-Two kinds of hit. *Exact*: the same hole again, or the hole after an accept, which the engine filled ahead of time.
-*Typed ahead*: the user typed the first characters of the best candidate; the rest of it is still the answer.
+Two kinds of hit. *Exact*: the same hole again, or the hole after an accept, which the engine filled ahead of
+time. *Typed ahead*: the user typed the first characters of the best candidate; its rest is still the answer.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from codeworld.canvas import Candidate, InfillReply, InfillRequest, Seed, Shape, Source
 
-# Look ahead only when the reader holds the candidate for more likely right than wrong: a guess costs a whole fill.
+# Look ahead only when the reader thinks the candidate more likely right than wrong: a guess costs a fill.
 LIKELY_NATS = math.log(0.5)
 INDENT = " " * 4
 
@@ -50,6 +50,7 @@ class ReplyCache:
         return len(self._entries)
 
     def clear(self) -> None:
+        """Forget everything."""
         self._entries.clear()
         self.size_bytes = 0
 
@@ -68,7 +69,7 @@ class ReplyCache:
         key = _key(request)
         for known in (key, *reversed(self._entries)):
             entry = self._entries.get(known)
-            # Retrieved lines are the best source: an answer made without any must not stand in for one with them.
+            # Retrieved lines are the best source: an answer made without any must not stand in for one with.
             if entry is None or (request.seeds and not entry.seeded):
                 continue
             reply = _after_typing(entry.reply, known, key)
@@ -84,9 +85,9 @@ class ReplyCache:
 
 
 def continuations(request: InfillRequest, reply: InfillReply) -> tuple[InfillRequest, ...]:
-    """The holes to expect if the best candidate is accepted: right behind it and, at a line's end, on the next line.
+    """The holes to expect if the best candidate is accepted: right behind it and, at a line's end, below.
 
-    Empty when the best candidate is not likely enough. They carry no seeds: only the editor's server can retrieve.
+    Empty when the best candidate is not likely enough. They carry no seeds: only the server can retrieve.
     """
     best = reply.candidates[0] if reply.candidates else None
     if best is None or not best.text or best.logprob_nats < LIKELY_NATS:
@@ -101,7 +102,7 @@ def continuations(request: InfillRequest, reply: InfillReply) -> tuple[InfillReq
 
 
 def _after_typing(reply: InfillReply, known: _Key, asked: _Key) -> InfillReply | None:
-    """What is left of ``reply`` once ``known`` has become ``asked`` by typing; None when it no longer answers it."""
+    """What is left of ``reply`` once ``known`` has become ``asked`` by typing; None when it does not fit."""
     if known[1:] != asked[1:] or not asked.prefix.startswith(known.prefix):
         return None
     typed = asked.prefix[len(known.prefix) :]

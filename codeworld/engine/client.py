@@ -10,7 +10,6 @@ import select
 import socket as sockets
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 
@@ -34,7 +33,13 @@ from codeworld.engine.protocol import (
     frame,
     reply_decoder,
 )
-from codeworld.engine.spawn import EngineUnavailable, default_socket, ensure_running, spawn_engine
+from codeworld.engine.spawn import (
+    START_TIMEOUT_S,
+    EngineUnavailable,
+    default_socket,
+    ensure_running,
+    spawn_engine,
+)
 
 __all__ = ["EngineClient", "EngineUnavailable", "ensure_running", "spawn_engine"]
 
@@ -69,10 +74,12 @@ class EngineClient:
         priority: Priority = "interactive",
         timeout_s: float | None = None,
     ) -> InfillReply | Failed:
-        """The fill, or why there is none: also an engine that cannot start ("unavailable"), dies while it answers
-        ("crashed") or takes longer than ``timeout_s`` ("cancelled") is a value. Raises nothing."""
+        """The fill, or why there is none. Raises nothing: an engine that cannot start ("unavailable"), that dies
+        while it answers ("crashed") or takes longer than ``timeout_s`` ("cancelled") is a value too."""
         try:
-            answer = self._ask(Infill(hole, document, priority), INFILL_TIMEOUT_S if timeout_s is None else timeout_s)
+            answer = self._ask(
+                Infill(hole, document, priority), INFILL_TIMEOUT_S if timeout_s is None else timeout_s
+            )
         except EngineUnavailable as error:
             return Failed("unavailable", str(error))
         if isinstance(answer, EngineStatus):
@@ -91,7 +98,7 @@ class EngineClient:
         """End the engine if one runs, and wait until its socket is closed (5 s at most)."""
         with self._lock, contextlib.suppress(EngineUnavailable):
             deadline_s = time.monotonic() + STATUS_TIMEOUT_S
-            self._connect(spawn=False)
+            self._connect(False, deadline_s)
             self._exchange(Shutdown(), deadline_s)
             self._await_end(deadline_s)
             self._disconnect()
@@ -104,7 +111,9 @@ class EngineClient:
     def __enter__(self) -> EngineClient:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
         self.close()
 
     def _ask(self, body: Body, timeout_s: float) -> Answer:
@@ -119,7 +128,7 @@ class EngineClient:
             return answer
 
     def _connected_exchange(self, body: Body, deadline_s: float) -> Answer:
-        self._connect(self._spawn)
+        self._connect(self._spawn, deadline_s)
         try:
             return self._exchange(body, deadline_s)
         except BaseException:
@@ -148,18 +157,23 @@ class EngineClient:
             return Failed("crashed", "the engine ended while it answered")
         except msgspec.DecodeError:
             self._disconnect()
-            return Failed("crashed", "the engine speaks another protocol; run `codeworld doctor` or restart it")
+            return Failed("crashed", "the engine speaks another protocol: restart it")
 
     def _give_up(self, request_id: int) -> None:
         try:
             self._send(frame(Request(self._count + 1, Cancel(request_id))), time.monotonic() + 0.1)
             self._count += 1
-        except OSError:
+        except (_Closed, OSError):
             self._disconnect()
 
     def _send(self, data: bytes, deadline_s: float) -> None:
-        self._open().settimeout(_left_s(deadline_s))
-        self._open().sendall(data)
+        connection = self._open()
+        connection.settimeout(_left_s(deadline_s))
+        try:
+            connection.sendall(data)
+        except TimeoutError:
+            self._disconnect()  # half a frame may be out: nothing can follow it
+            raise
 
     def _receive(self, deadline_s: float) -> bytes:
         """The body of the next frame. Keeps what it has of an incomplete one when it times out."""
@@ -188,18 +202,23 @@ class EngineClient:
             raise _Closed
         return self._connection
 
-    def _connect(self, spawn: bool) -> None:
+    def _connect(self, spawn: bool, deadline_s: float) -> None:
         """Make sure of a connection. Raises EngineUnavailable."""
-        if self._connection is not None and not _has_ended(self._connection, bool(self._received)):
+        if self._connection is not None and not _has_ended(self._connection):
             return
         self._disconnect()
-        path = ensure_running(self._path) if spawn else self._path or default_socket()
+        left_s = max(0.0, deadline_s - time.monotonic())
+        path = (
+            ensure_running(self._path, min(START_TIMEOUT_S, left_s))
+            if spawn
+            else self._path or default_socket()
+        )
         connection = sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM)
         try:
             connection.settimeout(STATUS_TIMEOUT_S)
             connection.connect(str(path))
             if not is_own_peer(connection):
-                raise EngineUnavailable(f"{path} belongs to another user")
+                raise PermissionError(f"{path} belongs to another user")
         except OSError as error:
             connection.close()
             raise EngineUnavailable(f"no engine listens at {path}") from error
@@ -212,7 +231,7 @@ class EngineClient:
             self._connection = None
 
 
-def _has_ended(connection: sockets.socket, partial: bool) -> bool:
+def _has_ended(connection: sockets.socket) -> bool:
     """Whether the engine closed this connection while nobody was asking (it ends when it is idle)."""
     try:
         if not select.select([connection], [], [], 0)[0]:

@@ -1,4 +1,4 @@
-"""The engine itself: what each message does to the queue, the cache and the model. Lives on the event loop's thread.
+"""The engine itself: what each message does to queue, cache and model. Lives on the event loop's thread.
 
 It knows connections as numbers and replies through ``send``; codeworld.engine.front has the sockets.
 """
@@ -36,20 +36,25 @@ Send = Callable[[int, int, Filled | EngineStatus | Failed], None]
 # Some CUDA errors poison the process for good: after so many crashes in a row a fresh one is the only cure.
 CRASHES_IN_A_ROW = 3
 
+# A process that weighs more than this after unloading carries torch, and perhaps a CUDA context, which only its end
+# gives back. Clients start the next one when they need it, 0.2 s later than this one would have been ready.
+LEAN_MB = 100.0
+
 
 @dataclass(frozen=True)
 class Patience:
     """How long the engine waits before it does something by itself, in seconds."""
 
-    idle_s: float = 15 * 60.0  # without requests, then the model is unloaded
+    idle_s: float = 15 * 60.0  # without requests, then the model is unloaded (and see LEAN_MB)
     exit_s: float = 60 * 60.0  # without requests and clients, then the process ends
+    unused_s: float = 60.0  # the same for an engine never asked: started by a second editor, and one too many
     retry_load_s: float = 15.0  # after a failed load; an explicit Load does not wait
     stuck_s: float = 30.0  # for the model to notice that it should stop, then the process ends
 
     @property
     def tick_s(self) -> float:
         """How often to look at the clock."""
-        return max(0.01, min(5.0, self.idle_s / 4, self.exit_s / 4, self.stuck_s / 4))
+        return max(0.01, min(5.0, min(self.idle_s, self.exit_s, self.unused_s, self.stuck_s) / 4))
 
 
 class Engine:
@@ -74,6 +79,7 @@ class Engine:
         self._detail = ""
         self._working = False  # the worker has something to do: a load, a run or an unload
         self._closing = False
+        self._asked = False  # for a fill or a load, ever
         self._served = self._crashes = self._guesses = 0
         self._started_s = self._used_s = time.monotonic()
         self._retry_load_at_s = 0.0
@@ -107,6 +113,7 @@ class Engine:
         self._scheduler.disconnect(connection)
 
     def status(self) -> EngineStatus:
+        """The state at this moment; never waits for the model."""
         return EngineStatus(
             state=self._state,
             pid=os.getpid(),
@@ -121,13 +128,13 @@ class Engine:
         )
 
     def close(self, timeout_s: float = 2.0) -> bool:
-        """Answer what is open with "closing" and end the worker; False when the model holds on to its thread."""
+        """Answer what is open with "closing", end the worker; False when the model holds on to its thread."""
         self._closing = True
         self._deliver(self._scheduler.close(Failed("closing")))
         return self._worker.close(timeout_s)
 
     def _load(self, ticket: Ticket) -> None:
-        self._used_s = time.monotonic()
+        self._used_s, self._asked = time.monotonic(), True
         if self._backend is not None:
             self._send(ticket.connection, ticket.request, self.status())
             return
@@ -136,9 +143,9 @@ class Engine:
 
     def _infill(self, ticket: Ticket, body: Infill) -> None:
         now = self._used_s = time.monotonic()
+        self._asked = True
         job = Job(ticket, body.hole, body.document, body.priority, now)
-        # Batch work is measured and evaluated: it must always ask the model.
-        known = None if job.priority == "batch" else self._cache.find(body.hole)
+        known = self._cache.find(body.hole) if _is_typed(job) else None
         if known is not None:
             self._deliver(self._scheduler.supersede(job.document, job.priority, spare_ahead=True))
             self._fill(job, known, queued_ms=0.0)
@@ -201,7 +208,7 @@ class Engine:
                 self._crashed(job, result)
         else:
             self._crashes = 0
-            if job.priority != "batch" and job.hole is not None:
+            if _is_typed(job) and job.hole is not None:
                 self._cache.store(job.hole, result)  # also when it was superseded: the work is done
             if wanted:
                 self._fill(job, result, queued_ms)
@@ -220,8 +227,8 @@ class Engine:
             return
         self._served += 1
         self._send(job.ticket.connection, job.ticket.request, Filled(reply, round(queued_ms, 3)))
-        if job.hole is None or job.priority != "interactive" or not job.document:
-            return  # without a document nothing would supersede the guess
+        if job.hole is None or job.priority != "interactive" or not _is_typed(job):
+            return
         for hole in continuations(job.hole, reply):
             if self._cache.find(hole) is None and not self._scheduler.has(hole):
                 self._guesses += 1
@@ -236,17 +243,25 @@ class Engine:
         self._watch_stopping(now)
         if self._working or not self._scheduler.idle:
             return
-        if self._backend is not None and now - self._used_s >= self._patience.idle_s:
-            backend, self._backend, self._state = self._backend, None, "unloaded"
-            self._cache.clear()
-            self._working = True
-            self._worker.start(partial(give_back, backend), lambda result: self._back(partial(self._unloaded, result)))
-        elif clients == 0 and now - self._used_s >= self._patience.exit_s:
+        idle_s = now - self._used_s
+        exit_s = self._patience.exit_s if self._asked else min(self._patience.exit_s, self._patience.unused_s)
+        if self._backend is not None and idle_s >= self._patience.idle_s:
+            self._unload(self._backend)
+        elif clients == 0 and idle_s >= exit_s:
             self._finish("idle")
+
+    def _unload(self, backend: Backend) -> None:
+        self._backend, self._state, self._working = None, "unloaded", True
+        self._cache.clear()  # it holds text of documents
+        self._worker.start(
+            partial(give_back, backend), lambda result: self._back(partial(self._unloaded, result))
+        )
 
     def _unloaded(self, result: BaseException | None) -> None:
         self._working = False
         log.info("unloaded, %s MiB resident%s", resident_mb(), f" [{where(result)}]" if result else "")
+        if self._scheduler.idle and resident_mb() > LEAN_MB:
+            self._finish("idle")
         self._pump()
 
     def _watch_stopping(self, now: float) -> None:
@@ -271,3 +286,9 @@ class Engine:
             # A Load is answered with the state it led to.
             load_failed = job.hole is None and failed.reason == "unavailable"
             self._send(job.ticket.connection, job.ticket.request, self.status() if load_failed else failed)
+
+
+def _is_typed(job: Job) -> bool:
+    """Whether somebody edits the document, so that answers are worth keeping. All else (a command, a benchmark, an
+    evaluation) must always ask the model."""
+    return bool(job.document) and job.priority != "batch"

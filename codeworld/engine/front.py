@@ -1,4 +1,4 @@
-"""The engine's sockets: accepts connections of the same user, cuts the byte stream into messages, writes replies."""
+"""The engine's sockets: accepts the user's own connections, cuts the stream into messages, writes replies."""
 
 from __future__ import annotations
 
@@ -52,6 +52,7 @@ class Connection(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Accept the client, unless it is another user's or one too many."""
         self.transport = cast(asyncio.Transport, transport)
         if not is_own_peer(transport.get_extra_info("socket")):
             log.warning("refused a connection of another user")
@@ -63,6 +64,7 @@ class Connection(asyncio.Protocol):
             self._front.connections[self._number] = self
 
     def data_received(self, data: bytes) -> None:
+        """Handle each message that is complete."""
         self._received += data
         while self._number in self._front.connections and len(self._received) >= HEADER.size:
             (length,) = HEADER.unpack_from(self._received)
@@ -77,6 +79,7 @@ class Connection(asyncio.Protocol):
             self._message(body)
 
     def connection_lost(self, error: Exception | None) -> None:
+        """Forget the client and what it asked for."""
         if self._front.connections.pop(self._number, None) is not None:
             self._front.engine.disconnected(self._number)
 
@@ -138,7 +141,7 @@ class Front:
             self.ended.set_result(reason)
 
     async def serve(self, listener: socket.socket) -> str:
-        """Serve until told to end, idle for long, or ``listener``'s path is no longer ours; returns the reason.
+        """Serve until told to end, long idle, or ``listener``'s path is no longer ours; returns the reason.
 
         The socket's file is removed first, so that nobody connects to an engine that is about to end.
         """

@@ -1,8 +1,8 @@
 """Where the engine's files lie, and the check that nobody else can reach them.
 
-Environment overrides: ``CODEWORLD_RUNTIME_DIR`` (directory of socket, lock and logs), and read by the engine process
-``CODEWORLD_MODEL`` (checkpoint directory), ``CODEWORLD_DEVICE``, ``CODEWORLD_IDLE_S`` (seconds until the model is
-unloaded), ``CODEWORLD_ENGINE_MODULE`` (the module to run as engine; tests put a slow fake there).
+Environment overrides: ``CODEWORLD_RUNTIME_DIR`` (directory of socket, lock and logs), ``CODEWORLD_ENGINE_MODULE``
+(the module to run as engine; tests put a slow fake there) and, read by the engine process, ``CODEWORLD_MODEL``
+(checkpoint directory), ``CODEWORLD_DEVICE``, ``CODEWORLD_IDLE_S`` (seconds until the model is unloaded).
 """
 
 from __future__ import annotations
@@ -53,10 +53,12 @@ def _own_directory(path: Path) -> Path:
 
 
 def socket_path() -> Path:
-    """The engine's socket. Raises RuntimeDirectoryError also when the path is too long for a socket address."""
+    """The engine's socket. Raises RuntimeDirectoryError, also when the path is too long for an address."""
     path = runtime_dir() / "engine.sock"
     if len(os.fsencode(path)) > MAX_SOCKET_PATH_BYTES:
-        raise RuntimeDirectoryError(f"{path} is too long for a socket: set CODEWORLD_RUNTIME_DIR to a shorter one")
+        raise RuntimeDirectoryError(
+            f"{path} is too long for a socket: set CODEWORLD_RUNTIME_DIR to a shorter one"
+        )
     return path
 
 
@@ -76,12 +78,12 @@ def starts_path() -> Path:
 
 
 def crash_path() -> Path:
-    """Stacks (function names and lines, no values) that faulthandler writes when the process dies of a signal."""
+    """Stacks (functions and lines, no values) that faulthandler writes when the process dies of a signal."""
     return runtime_dir() / "engine.crash"
 
 
 def is_own_peer(connection: socket.socket) -> bool:
-    """Whether the process at the other end of a Unix socket runs as this user; true where the platform cannot tell."""
+    """Whether this user runs the process at the other end; true where the platform cannot tell."""
     option = getattr(socket, "SO_PEERCRED", None)
     if option is None:
         return True

@@ -1,6 +1,6 @@
-"""The engine process: ``python -m codeworld.engine.process``. One for each user, started on demand, torch-free until used.
+"""The engine process (``python -m codeworld.engine.process``): one for each user, no torch until it is used.
 
-Exclusive by an flock that is held for life: of two processes started at once one serves and the other ends quietly.
+Exclusive by an flock held for life: of two processes started at once one serves and the other ends quietly.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from pathlib import Path
 from codeworld.engine import paths, spawn
 from codeworld.engine.core import Patience
 from codeworld.engine.front import Front
-from codeworld.engine.worker import Backend, one_line, stack
+from codeworld.engine.worker import Backend, stack
 
 log = logging.getLogger("codeworld.engine")
 
 LOCK_WAIT_S = 8.0  # for a predecessor that is about to end
-# The thread that answers clients gets the interpreter back from a busy model thread after this long, not after 5 ms.
+# The thread that answers clients gets the interpreter back from a busy model thread after this long, not 5 ms.
 SWITCH_INTERVAL_S = 0.001
 
 
@@ -36,13 +36,15 @@ def load_infiller() -> Backend:
     from codeworld.model import infill
 
     checkpoint = os.environ.get("CODEWORLD_MODEL")
-    infiller = infill.load(os.environ.get("CODEWORLD_DEVICE") or "auto", Path(checkpoint) if checkpoint else None)
+    infiller = infill.load(
+        os.environ.get("CODEWORLD_DEVICE") or "auto", Path(checkpoint) if checkpoint else None
+    )
     infiller.warm_up()
     return infiller
 
 
 def patience_from_environment() -> Patience:
-    """Waiting times; ``CODEWORLD_IDLE_S`` shortens or lengthens all that have to do with idling in proportion."""
+    """Waiting times; ``CODEWORLD_IDLE_S`` sets the idle ones, in proportion."""
     try:
         idle_s = float(os.environ["CODEWORLD_IDLE_S"])
     except (KeyError, ValueError):
@@ -51,8 +53,8 @@ def patience_from_environment() -> Patience:
 
 
 def take_lock(wait_s: float = LOCK_WAIT_S) -> int | None:
-    """The locked file's descriptor, or None when another engine serves. Raises TimeoutError when one holds the lock
-    and does not serve."""
+    """The locked file's descriptor, or None when another engine serves. Raises TimeoutError when one holds the
+    lock and does not serve."""
     lock = os.open(paths.lock_path(), os.O_RDWR | os.O_CREAT, 0o600)
     deadline_s = time.monotonic() + wait_s
     while True:
@@ -82,7 +84,7 @@ def listen() -> socket.socket:
 
 
 def open_log() -> None:
-    """Log to the runtime directory: 1 MB and one older file. Only our own logger, for others might quote documents."""
+    """Log to a file: 1 MB and one older one. Only our own logger, for others might quote documents."""
     handler = logging.handlers.RotatingFileHandler(paths.log_path(), maxBytes=1_000_000, backupCount=1)
     handler.setFormatter(logging.Formatter("%(asctime)s %(process)d %(levelname)s %(message)s"))
     log.addHandler(handler)
@@ -99,15 +101,15 @@ async def serve(listener: socket.socket, factory: Callable[[], Backend], patienc
 
 
 def main(factory: Callable[[], Backend] = load_infiller) -> int:
-    """Run the engine; returns the exit status: 0 also when another engine serves already, 1 with a line on stderr."""
+    """Run the engine; returns the exit status: 0 also when another one serves, 1 with a line on stderr."""
     os.umask(0o077)
     try:
-        lock = take_lock()
-    except (TimeoutError, OSError, paths.RuntimeDirectoryError) as error:
-        print(one_line(error), file=sys.stderr)
+        if take_lock() is None:
+            return 0
+        spawn.refuse_crash_loop()  # who spawned us could not know whether the lock's last owner was crashing
+    except (TimeoutError, OSError, paths.RuntimeDirectoryError, spawn.EngineUnavailable) as error:
+        print(error, file=sys.stderr)
         return 1
-    if lock is None:
-        return 0
     open_log()
     spawn.record_start()
     sys.setswitchinterval(SWITCH_INTERVAL_S)
@@ -127,7 +129,7 @@ def main(factory: Callable[[], Backend] = load_infiller) -> int:
 
 
 def run(factory: Callable[[], Backend] = load_infiller) -> None:
-    """``main``, then leave without the interpreter's clean-up: it would wait for, or crash in, the model's libraries."""
+    """``main``, then leave without the interpreter's clean-up: it may wait for, or crash in, model libraries."""
     status = main(factory)
     logging.shutdown()
     sys.stderr.flush()

@@ -1,9 +1,9 @@
-"""Which request the model works on next. Pure: no sockets, threads or clocks; every call returns the answers it causes.
+"""Which request the model works on next. Pure (no sockets, threads, clocks): calls return the answers they cause.
 
-- Interactive before speculative before batch, first come first served within one priority. An interactive request
-  stops a running one of lower priority, which goes back to its place in the queue.
+- Interactive before speculative before batch, first come first served within one priority. An interactive
+  request stops a running one of lower priority, which goes back to its place in the queue.
 - The newest request of a document wins: older ones of the same or lower priority are answered "superseded".
-- Every submitted request is answered exactly once, whatever happens to it (except after ``disconnect``: nobody listens).
+- Every submitted request is answered exactly once, whatever happens to it (but not after ``disconnect``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ RANK: dict[Priority, int] = {"interactive": 0, "speculative": 1, "batch": 2}
 
 
 class Ticket(NamedTuple):
-    """Who asked: a connection and its request id. ``ahead``: the engine's own guess, whose answer is only cached."""
+    """Who asked: connection and request id. ``ahead``: the engine's own guess, its answer is only cached."""
 
     connection: int
     request: int
@@ -52,6 +52,7 @@ class Run:
     answered: bool = False  # cancelled or superseded while it ran: its result is nobody's
 
     def should_stop(self) -> bool:
+        """Whether the worker should come back without a result."""
         return self.stopping
 
 
@@ -78,6 +79,7 @@ class Scheduler:
 
     @property
     def idle(self) -> bool:
+        """Whether nothing waits or runs."""
         return self.running is None and not self._waiting
 
     def submit(self, job: Job) -> list[Answer]:
@@ -91,7 +93,9 @@ class Scheduler:
         if len(self._waiting) >= self._limit:
             last = max(self._waiting.values(), key=lambda other: other.place)
             loser = last if last.place > job.place else job
-            answers.append(Answer(loser, Failed("unavailable", f"{self._limit} requests are waiting already")))
+            answers.append(
+                Answer(loser, Failed("unavailable", f"{self._limit} requests are waiting already"))
+            )
             if loser is job:
                 return answers
             del self._waiting[loser.ticket]
@@ -103,7 +107,7 @@ class Scheduler:
     def supersede(self, document: str, priority: Priority, *, spare_ahead: bool = False) -> list[Answer]:
         """A newer request for ``document`` has come: close its older ones, except those of a higher priority.
 
-        ``spare_ahead`` leaves the engine's own guesses alone (they stay right when the cache answered the newer one).
+        ``spare_ahead`` leaves the engine's own guesses alone: they stay right when the cache answers.
         """
         if not document:
             return []
@@ -138,9 +142,9 @@ class Scheduler:
         return self.running
 
     def finish(self, run: Run, *, stopped: bool) -> bool:
-        """The worker came back from ``run``, ``stopped`` or with a result. True when the result is to be sent.
+        """The worker came back from ``run``, stopped or with a result; True when the result is to be sent.
 
-        A stopped job that was not answered meanwhile was pre-empted, and takes its old place in the queue again.
+        A stopped job that was not answered meanwhile was pre-empted and takes its old place in the queue.
         """
         self.running = None
         if run.answered:

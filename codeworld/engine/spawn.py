@@ -1,7 +1,7 @@
 """Starting the engine process when none listens, and not starting it again and again when it keeps crashing.
 
-Every start is noted in a file that an orderly end empties. Starts left in it are crashes: after the third within
-``CRASH_WINDOW_S`` nobody starts another before ``delay_s`` has passed, which grows with each.
+Every start is noted in a file that an orderly end removes. Starts left in it are crashes: after the third
+within ``CRASH_WINDOW_S`` nobody starts another before ``delay_s`` has passed, which grows with each.
 """
 
 from __future__ import annotations
@@ -19,8 +19,10 @@ from pathlib import Path
 
 import codeworld
 from codeworld.engine import paths
+from codeworld.engine.protocol import Request, Status, frame
 
 START_TIMEOUT_S = 15.0
+PROBE_TIMEOUT_S = 1.0
 CRASH_WINDOW_S = 10 * 60.0
 FREE_CRASHES = 2
 FIRST_DELAY_S = 10.0
@@ -28,37 +30,48 @@ MAX_DELAY_S = 300.0
 # Reasons to end after which the next start is not held back.
 ORDERLY = frozenset({"shutdown", "idle", "SIGTERM", "SIGINT", "the socket's file is gone"})
 
+# Engines this process started. They outlive it; kept only to be reaped when one ends before that.
+_children: list[subprocess.Popen[bytes]] = []
+
 
 class EngineUnavailable(Exception):
     """No engine can be reached or started. The message is one line for the user."""
 
 
 def is_listening(path: Path) -> bool:
-    """Whether an engine accepts connections at ``path``."""
+    """Whether a living engine listens at ``path``. Raises EngineUnavailable when that cannot be found out."""
     with sockets.socket(sockets.AF_UNIX, sockets.SOCK_STREAM) as probe:
-        probe.settimeout(1.0)
+        probe.settimeout(PROBE_TIMEOUT_S)
         try:
             probe.connect(str(path))
-        except (FileNotFoundError, ConnectionError, TimeoutError, BlockingIOError):
+            # For a moment after its death a killed process still takes connections: only an answer tells.
+            probe.sendall(frame(Request(0, Status())))
+            return bool(probe.recv(1))
+        except TimeoutError:
+            return True  # alive, but busy: while it imports torch it is deaf for a while
+        except (FileNotFoundError, ConnectionError, BlockingIOError):
             return False
         except OSError as error:
             raise EngineUnavailable(f"cannot use {path}: {error.strerror or error}") from error
-    return True
 
 
 def spawn_engine() -> subprocess.Popen[bytes]:
-    """Start the engine process and return at once: connect to ``paths.socket_path()`` until it answers (0.2 s or so).
+    """Start the engine process and return at once; then try ``paths.socket_path()`` until it answers (0.2 s).
 
     Harmless when one runs or starts already. Raises EngineUnavailable while crashes hold it back.
     """
     try:
-        wait_s = delay_s(_read_starts(), time.time())
-        if wait_s > 0 and not is_locked():
-            raise EngineUnavailable(f"the engine crashed repeatedly; next try in {wait_s:.0f} s; see {paths.log_path()}")
-        # Safe path (-P), and a directory of our own: with `-m` the current directory comes first on Python's path,
+        if not is_locked():  # a running engine is among the starts, and no crash
+            refuse_crash_loop()
+        # Safe path (-P), and a directory of our own: with `-m` the current directory comes first on the path,
         # and an editor's current directory is a repository that may hold any `codeworld.py`.
-        return subprocess.Popen(
-            [sys.executable, "-P", "-m", os.environ.get("CODEWORLD_ENGINE_MODULE") or "codeworld.engine.process"],
+        child = subprocess.Popen(
+            [
+                sys.executable,
+                "-P",
+                "-m",
+                os.environ.get("CODEWORLD_ENGINE_MODULE") or "codeworld.engine.process",
+            ],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
@@ -66,6 +79,8 @@ def spawn_engine() -> subprocess.Popen[bytes]:
             env=_environment(),
             start_new_session=True,  # Ctrl-C in a terminal is not for the engine, which others share
         )
+        _children[:] = [other for other in _children if other.poll() is None] + [child]
+        return child
     except paths.RuntimeDirectoryError as error:
         raise EngineUnavailable(str(error)) from error
     except OSError as error:
@@ -89,6 +104,7 @@ def ensure_running(socket: Path | None = None, timeout_s: float = START_TIMEOUT_
         if is_listening(path):
             return path
         if process.poll():
+            refuse_crash_loop()
             if is_locked():
                 raise EngineUnavailable(f"the engine with process id {lock_owner()} does not answer")
             raise EngineUnavailable(
@@ -128,8 +144,17 @@ def lock_owner() -> str:
     return "?"
 
 
+def refuse_crash_loop() -> None:
+    """Raise EngineUnavailable while crashes hold back the next start."""
+    wait_s = delay_s(_read_starts(), time.time())
+    if wait_s > 0:
+        raise EngineUnavailable(
+            f"the engine crashed repeatedly; next try in {wait_s:.0f} s; see {paths.log_path()}"
+        )
+
+
 def delay_s(starts: Sequence[float], now: float) -> float:
-    """Seconds before the next start is allowed, given the (unix) times of the starts that ended in a crash."""
+    """Seconds until the next start is allowed, given the (Unix) times of the starts that ended in a crash."""
     recent = [start for start in starts if 0 <= now - start < CRASH_WINDOW_S]
     if len(recent) <= FREE_CRASHES:
         return 0.0

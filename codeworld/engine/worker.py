@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import ctypes
 import gc
 import os
@@ -15,25 +16,32 @@ from typing import Protocol, TypeVar
 
 from codeworld.canvas import InfillReply, InfillRequest
 
-
 T = TypeVar("T")
 
 
 class Backend(Protocol):
     """What the engine needs of a model; codeworld.model.infill.Infiller is one.
 
-    ``infill`` polls ``should_stop`` and raises (anything) soon after it turned true. Called from one thread only.
+    ``infill`` polls ``should_stop`` and raises (anything) soon after it turned true. Called from one thread.
     """
 
     @property
-    def device(self) -> str: ...
+    def device(self) -> str:
+        """Such as "cpu" or "cuda:0"."""
+        ...
 
     @property
-    def model(self) -> str: ...
+    def model(self) -> str:
+        """Name and version."""
+        ...
 
-    def infill(self, request: InfillRequest, should_stop: Callable[[], bool]) -> InfillReply: ...
+    def infill(self, request: InfillRequest, should_stop: Callable[[], bool]) -> InfillReply:
+        """Fill one hole."""
+        ...
 
-    def unload(self) -> None: ...
+    def unload(self) -> None:
+        """Let go of weights and caches; not called again after that."""
+        ...
 
 
 class Worker:
@@ -77,10 +85,8 @@ def give_back(backend: Backend) -> None:
     backend.unload()
     gc.collect()
     if sys.platform == "linux":
-        try:
+        with contextlib.suppress(OSError, AttributeError):  # musl has none
             ctypes.CDLL("libc.so.6").malloc_trim(0)
-        except (OSError, AttributeError):
-            pass  # musl has none
 
 
 def resident_mb() -> float:
@@ -93,7 +99,7 @@ def resident_mb() -> float:
 
 
 def one_line(error: BaseException) -> str:
-    """Type and first line of an exception's message. Only for errors of loading, which cannot quote a document."""
+    """Type and first line of an exception's message. Only for loading, which cannot quote a document."""
     text = str(error).strip().splitlines()
     return f"{type(error).__name__}: {text[0][:300]}" if text else type(error).__name__
 
@@ -109,4 +115,6 @@ def where(error: BaseException) -> str:
 def stack(error: BaseException) -> str:
     """The call stack of an exception for the log: places only, no values and no message."""
     frames = traceback.extract_tb(error.__traceback__)
-    return " < ".join(f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames))
+    return " < ".join(
+        f"{Path(frame.filename).name}:{frame.lineno} {frame.name}" for frame in reversed(frames)
+    )

@@ -105,3 +105,16 @@ def read_labels(folder: Path) -> dict[str, int]:
     """Syntax label to id; 0 is never used."""
     labels: dict[str, int] = json.loads((folder / "labels.json").read_text())
     return labels
+
+
+def tiny(folder: Path, *, seed: int = 0) -> ModelConfig:
+    """Write a real but untrained checkpoint of about 1 MB (bundled vocabulary): tests and rehearsals load it as they
+    load the shipped one."""
+    torch.manual_seed(seed)
+    vocabulary = read_config(BUNDLED).vocabulary
+    config = ModelConfig(
+        name="tiny", layers=2, width=32, heads=2, kv_heads=1, head_size=16, mlp_width=64, vocabulary=vocabulary
+    )
+    copy_vocabulary(BUNDLED, folder)
+    save(Network(config), folder, int8=True, files=2)
+    return config

@@ -18,18 +18,18 @@ Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 
 
 def rotary(positions: Tensor, head_size: int, base: float) -> tuple[Tensor, Tensor]:
-    """cos and sin, each [..., T, head_size / 2], fp32, of positions [..., T] (RoPE, Su et al. 2021)."""
+    """cos and signed sin, each [..., T, head_size] fp32, of positions [..., T] (RoPE, Su et al. 2021)."""
     frequency = base ** (-torch.arange(0, head_size, 2, device=positions.device, dtype=torch.float32) / head_size)
     angle = positions[..., None].float() * frequency
-    return angle.cos(), angle.sin()
+    cos, sin = angle.cos(), angle.sin()
+    return torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
 
 
 def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotate the halves of x [B, H, T, D] by cos, sin [B or 1, T, D / 2]. Rotations add up: a cached key moves by
+    """Rotate the halves of x [..., T, D] by cos, sin [T, D] (or broadcastable). Rotations add up: a cached key moves by
     ``delta`` positions when it is rotated once more by ``delta``."""
-    a, b = x.float().chunk(2, dim=-1)
-    cos, sin = cos[:, None], sin[:, None]
-    return torch.cat((a * cos - b * sin, b * cos + a * sin), dim=-1).to(x.dtype)
+    a, b = x.chunk(2, dim=-1)
+    return torch.addcmul(x * cos, torch.cat((b, a), dim=-1), sin).to(x.dtype)
 
 
 class RMSNorm(nn.Module):
@@ -48,20 +48,21 @@ class Block(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         c = config
-        self.sizes = [c.heads * c.head_size, c.kv_heads * c.head_size, c.kv_heads * c.head_size]
+        self.heads = [c.heads, c.kv_heads, c.kv_heads]
         self.head_size = c.head_size
         self.attention_norm = RMSNorm(c.width, c.norm_epsilon)
-        self.qkv = nn.Linear(c.width, sum(self.sizes), bias=False)
-        self.out = nn.Linear(self.sizes[0], c.width, bias=False)
+        self.qkv = nn.Linear(c.width, sum(self.heads) * c.head_size, bias=False)
+        self.out = nn.Linear(c.heads * c.head_size, c.width, bias=False)
         self.mlp_norm = RMSNorm(c.width, c.norm_epsilon)
         self.gate_up = nn.Linear(c.width, 2 * c.mlp_width, bias=False)
         self.down = nn.Linear(c.mlp_width, c.width, bias=False)
 
     def forward(self, x: Tensor, layer: int, cos: Tensor, sin: Tensor, attend: Attend) -> Tensor:
         batch, length, _ = x.shape
-        qkv = self.qkv(self.attention_norm(x)).split(self.sizes, dim=-1)
-        q, k, v = (p.view(batch, length, -1, self.head_size).transpose(1, 2) for p in qkv)
-        mixed = attend(layer, rotate(q, cos, sin), rotate(k, cos, sin), v)
+        qkv = self.qkv(self.attention_norm(x)).view(batch, length, -1, self.head_size).transpose(1, 2)
+        qk, v = qkv.split([sum(self.heads[:2]), self.heads[2]], dim=1)
+        q, k = rotate(qk, cos, sin).split(self.heads[:2], dim=1)
+        mixed = attend(layer, q, k, v)
         x = x + self.out(mixed.transpose(1, 2).reshape(batch, length, -1))
         gate, up = self.gate_up(self.mlp_norm(x)).chunk(2, dim=-1)
         return x + self.down(F.silu(gate) * up)
@@ -96,7 +97,7 @@ class Network(nn.Module):
 
     def forward(self, x: Tensor, positions: Tensor, attend: Attend) -> Tensor:
         """x [B, T, width] and positions [B or 1, T] -> hidden states [B, T, width]."""
-        cos, sin = rotary(positions, self.config.head_size, self.config.rope_base)
+        cos, sin = (t[:, None] for t in rotary(positions, self.config.head_size, self.config.rope_base))
         for layer, block in enumerate(self.blocks):
             x = block(x, layer, cos, sin, attend)
         hidden: Tensor = self.norm(x)

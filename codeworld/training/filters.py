@@ -29,7 +29,7 @@ PERMISSIVE: Final = frozenset(
 
 _VENDORED: Final = frozenset(
     "vendor vendored vendors _vendor _vendored third_party thirdparty third-party 3rdparty external externals extern _extern"
-    " externs node_modules site-packages dist-packages bundled _bundled submodules deps __pycache__ packages_vendored".split()
+    " externs node_modules site-packages dist-packages bundled _bundled submodules deps __pycache__".split()
 )
 _GENERATED_DIRS: Final = frozenset("_generated generated autogen gen_py __generated__".split())
 _GENERATED_NAME: Final = re.compile(

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor
-from torch.nn.attention.flex_attention import BlockMask, create_block_mask
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask, create_mask
 
 from codeworld.training.pairs import IN_SUFFIX, STREAM
 
@@ -29,9 +28,13 @@ def visible(batch: Batch) -> Any:
     return mask_mod
 
 
-def block_mask(batch: Batch, compiled: bool) -> BlockMask:
+def block_mask(batch: Batch) -> BlockMask:
     """The sparse block mask of a batch of rows [B, T]."""
     rows, total = batch["ids"].shape
-    build = torch.compile(create_block_mask) if compiled else create_block_mask
-    mask: BlockMask = build(visible(batch), rows, None, total, total, device=str(batch["ids"].device))
-    return mask
+    return create_block_mask(visible(batch), rows, None, total, total, device=str(batch["ids"].device))
+
+
+def dense_mask(batch: Batch) -> Tensor:
+    """The same as bool [B, 1, T, T], for CPUs, where FlexAttention has no backward pass."""
+    rows, total = batch["ids"].shape
+    return create_mask(visible(batch), rows, 1, total, total, device=str(batch["ids"].device))

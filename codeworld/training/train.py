@@ -11,6 +11,7 @@ from typing import Any
 
 import msgspec
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, flex_attention
 
@@ -18,7 +19,7 @@ from codeworld.model import checkpoint
 from codeworld.model.loss import row_loss
 from codeworld.model.network import Network
 from codeworld.training import optimiser as optim
-from codeworld.training.mask import Batch, visible
+from codeworld.training.mask import Batch, block_mask, dense_mask
 from codeworld.training.pairs import Mixture, RowShape
 from codeworld.training.stream import Rows, batches
 
@@ -45,7 +46,7 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
 
 def load_config(path: Path) -> TrainConfig:
     """Raises msgspec.ValidationError, OSError."""
-    return msgspec.toml.decode(path.read_bytes(), type=TrainConfig)
+    return msgspec.toml.decode(path.read_bytes(), type=TrainConfig, dec_hook=lambda kind, value: kind(value))
 
 
 class Trainer:
@@ -58,23 +59,18 @@ class Trainer:
         torch.set_float32_matmul_precision("high")
         self.network: Network = checkpoint.load(config.initial).to(self.device)
         self.optimisers = optim.make(self.network, config.optimiser)
-        self.flex: Callable[..., Any] = flex_attention
-        self.one_pass: Callable[[Batch], tuple[Tensor, dict[str, Tensor]]] = self._one_pass
-        self.build_mask: Callable[[Batch], BlockMask] = self._block_mask
+        self.one_pass: Callable[[Batch, BlockMask | Tensor], tuple[Tensor, dict[str, Tensor]]] = self._one_pass
+        self.build_mask: Callable[[Batch], BlockMask | Tensor] = block_mask if self.on_gpu else dense_mask
         if self.on_gpu:
             self.one_pass = torch.compile(self._one_pass, dynamic=False)
-            self.build_mask = torch.compile(self._block_mask, dynamic=False)
+            self.build_mask = torch.compile(block_mask, dynamic=False)
 
-    def _block_mask(self, batch: Batch) -> BlockMask:
-        from torch.nn.attention.flex_attention import create_block_mask
-
-        rows, total = batch["ids"].shape
-        return create_block_mask(visible(batch), rows, None, total, total, device=str(batch["ids"].device))
-
-    def _one_pass(self, batch: Batch, mask: BlockMask) -> tuple[Tensor, dict[str, Tensor]]:
+    def _one_pass(self, batch: Batch, mask: BlockMask | Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         network = self.network
 
         def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            if isinstance(mask, Tensor):
+                return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
             out: Tensor = flex_attention(q, k, v, block_mask=mask, enable_gqa=True)
             return out
 
@@ -86,7 +82,7 @@ class Trainer:
 
     def step(self, batch: Batch, fraction: float) -> dict[str, Tensor]:
         """One optimiser step at ``fraction`` of the peak rate; the losses of its last pass."""
-        passes = max(1, self.config.rows_per_step // self.config.rows_per_pass)
+        passes = self.config.rows_per_step // self.config.rows_per_pass
         parts: dict[str, Tensor] = {}
         for i in range(passes):
             rows = slice(i * self.config.rows_per_pass, (i + 1) * self.config.rows_per_pass)

@@ -1,0 +1,44 @@
+# make run     set everything up in .venv and complete a hole in a real file
+# make test    set everything up and run all tests
+# make lint    ruff, mypy --strict, import-linter
+# make bench   completion latency on this machine
+# make eval    quality on the development sets: make eval EVAL="…" (see codeworld eval --help)
+PYTHON ?= python3
+VENV ?= .venv
+export PYTHON TORCH
+
+BIN := $(VENV)/bin
+SETUP := pyproject.toml constraints.txt scripts/install.sh
+
+.PHONY: run test lint bench eval clean
+
+run: $(VENV)/installed
+	@$(BIN)/codeworld complete examples/ledger.py --hole ' # <hole>'
+
+test: $(VENV)/installed-dev
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-dev
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/installed
+	$(BIN)/codeworld bench
+
+eval: $(VENV)/installed-dev
+	$(BIN)/codeworld eval $(EVAL)
+
+clean:
+	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+
+# The stamps make the next call instant. What is installed is a link to this checkout, so only a change of the
+# dependencies needs a new installation.
+$(VENV)/installed: $(SETUP)
+	@scripts/install.sh $(VENV)
+	@touch $@
+
+$(VENV)/installed-dev: $(SETUP)
+	@scripts/install.sh $(VENV) dev
+	@touch $@ $(VENV)/installed

@@ -1,0 +1,122 @@
+"""From a cursor to a completion: the one pipeline of the command line and the language server.
+
+Nothing here reads a clock, a file or a socket beyond what is passed in: ``prepare`` says what to ask the engine, the
+caller asks it, ``choose`` says what of the reply is shown. A refusal is a value.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+
+from codeworld import ranking
+from codeworld.canvas import Accept, Candidate, InfillReply, InfillRequest, Reject, Seed, Verdict
+from codeworld.context.budget import build_request
+from codeworld.context.ignore import IgnoreRules
+from codeworld.context.retrieval import RepositoryIndex
+from codeworld.syntax.document import Snapshot
+from codeworld.verify.checks import verify
+from codeworld.verify.settings import CompletionSettings
+
+__all__ = ["CompletionSettings", "RecentEdit", "choose", "prepare"]
+
+_SEED_LINES = 4  # of a retrieved block, where several lines are asked for
+
+
+class RecentEdit(msgspec.Struct, frozen=True):
+    """The last change of the document and how long ago it was when the request came."""
+
+    kind: Literal["insert", "delete", "undo"]
+    age_ms: float
+
+
+def prepare(
+    snapshot: Snapshot,
+    cursor_char: int,
+    *,
+    path: str,
+    index: RepositoryIndex | None,
+    rules: IgnoreRules | None,
+    settings: CompletionSettings,
+    recent_edit: RecentEdit | None = None,
+) -> InfillRequest | Reject:
+    """What to ask the engine for the hole at ``cursor_char``, or why nothing is asked.
+
+    ``path`` is relative to the root of ``index`` and ``rules``; either may be None where there is no repository.
+    Reasons: "bad-position", "recent-undo", "ignored", "in-word", "in-comment", "in-string".
+    """
+    if not 0 <= cursor_char <= len(snapshot.text):
+        return Reject("bad-position", f"character {cursor_char} of {len(snapshot.text)}")
+    refusal = _too_soon(recent_edit, settings) or _wrong_place(snapshot, cursor_char, settings)
+    if refusal is not None:
+        return refusal
+    if rules is not None and path and not rules.allows(Path(path)):
+        return Reject("ignored", path)
+    return build_request(
+        snapshot.text,
+        cursor_char,
+        path=path,
+        seeds=_seeds(snapshot, cursor_char, path, index, settings),
+        shape="span" if settings.multiline else "line",
+    )
+
+
+def choose(snapshot: Snapshot, cursor_char: int, reply: InfillReply, settings: CompletionSettings) -> Verdict:
+    """The best candidate that passes every check, or why there is none.
+
+    Without one, the reason is that of the most confident candidate; "no-candidate" when the reply is empty, and
+    "below-threshold" when nobody would trust it.
+    """
+    ranked = ranking.rank(reply.candidates)
+    threshold = ranking.DEFAULT_THRESHOLD if settings.threshold is None else settings.threshold
+    first_refusal: Reject | None = None
+    for candidate in ranked:
+        verdict = _judge(snapshot, cursor_char, candidate, threshold, settings)
+        if isinstance(verdict, Accept):
+            return verdict
+        first_refusal = first_refusal or verdict
+    return first_refusal or Reject("no-candidate")
+
+
+def _judge(
+    snapshot: Snapshot, cursor_char: int, candidate: Candidate, threshold: float, settings: CompletionSettings
+) -> Verdict:
+    if candidate.confidence < threshold:
+        return Reject("below-threshold", f"{candidate.confidence:.2f} < {threshold:.2f}")
+    return verify(snapshot, cursor_char, candidate, settings)
+
+
+def _too_soon(edit: RecentEdit | None, settings: CompletionSettings) -> Reject | None:
+    """Whoever deletes or takes back does not want it offered again."""
+    if edit is None or edit.kind == "insert" or edit.age_ms >= settings.quiet_after_undo_ms:
+        return None
+    return Reject("recent-undo", f"{edit.age_ms:.0f} ms after {edit.kind}")
+
+
+def _wrong_place(snapshot: Snapshot, cursor_char: int, settings: CompletionSettings) -> Reject | None:
+    around = snapshot.text[max(0, cursor_char - 1) : cursor_char + 1]
+    if len(around) == 2 and f"_{around}".isidentifier() and cursor_char > 0 and not settings.in_words:
+        return Reject("in-word")
+    place = snapshot.place(cursor_char)
+    if place == "comment" and not settings.in_comments:
+        return Reject("in-comment")
+    if place == "string" and not settings.in_strings:
+        return Reject("in-string")
+    return None
+
+
+def _seeds(
+    snapshot: Snapshot, cursor_char: int, path: str, index: RepositoryIndex | None, settings: CompletionSettings
+) -> tuple[Seed, ...]:
+    if index is None:
+        return ()
+    row = snapshot.row_at(cursor_char)
+    return index.seeds(
+        [snapshot.line(above) for above in range(row)],
+        snapshot.line_before(cursor_char),
+        [snapshot.line(below) for below in range(row + 1, snapshot.line_count)],
+        exclude=path,
+        max_lines=_SEED_LINES if settings.multiline else 1,
+    )

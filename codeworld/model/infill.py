@@ -1,0 +1,177 @@
+"""The model behind one call: a hole in, candidates out. This is all that the engine process knows of torch."""
+
+from __future__ import annotations
+
+import gc
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import torch
+
+from codeworld.canvas import Candidate, InfillReply, InfillRequest, Seed, Source
+from codeworld.model import checkpoint, fill, quantised
+from codeworld.model.denoiser import Canvas, denoise, predict
+from codeworld.model.fill import Allowed
+from codeworld.model.network import Network
+from codeworld.model.reader import SEGMENT, Context, Reader, Stopped, never
+from codeworld.model.tokenizer import END, MASK, CodeTokenizer
+
+__all__ = ["Infiller", "Profile", "Stopped", "load"]
+
+
+class Profile(msgspec.Struct, frozen=True, kw_only=True):
+    """What a device can afford in one keystroke. Lengths in tokens."""
+
+    window: int
+    jump: int
+    suffix: int
+    chunk: int  # tokens read between two looks at should_stop
+    line_canvases: tuple[int, ...]
+    span_canvases: tuple[int, ...]
+    line_steps: int
+    span_steps: int
+    edited: int  # retrieved lines that are tried with noise
+    edit_steps: int = 2
+    edit_below: float = 0.3  # tokens of a retrieved line less likely than this are masked
+
+
+CPU = Profile(
+    window=640, jump=128, suffix=64, chunk=128, line_canvases=(16,), span_canvases=(16, 32, 64), line_steps=4, span_steps=8, edited=1
+)
+GPU = Profile(
+    window=1024, jump=256, suffix=128, chunk=1024, line_canvases=(8, 16, 32), span_canvases=(12, 24, 48, 64), line_steps=8,
+    span_steps=16, edited=2,
+)  # fmt: skip
+
+
+class Draft(msgspec.Struct):
+    """A fill on its way to becoming a candidate; ``ids`` begin with the healed token."""
+
+    ids: list[int]
+    source: Source
+    certainty: float = 0.0
+    steps: int = 0
+    seed: Seed | None = None
+
+
+class Infiller:
+    """Not thread-safe: one request at a time."""
+
+    def __init__(self, network: Network, tokenizer: CodeTokenizer, device: str, profile: Profile) -> None:
+        self.device, self.profile, self.tokenizer = device, profile, tokenizer
+        self.model = f"{network.config.name}-{network.config.version}"
+        self.reader = Reader(network, tokenizer, profile.window, profile.jump, profile.suffix, profile.chunk)
+
+    def infill(self, request: InfillRequest, should_stop: Callable[[], bool] = never) -> InfillReply:
+        """Candidates for ``request``, most probable first. ``should_stop`` is polled between passes; raises Stopped."""
+        begin = time.perf_counter()
+        context = self.reader.context(request.prefix, request.suffix, request.path, should_stop)
+        one_line = request.shape == "line"
+        allowed = Allowed(self.reader, context.head, one_line)
+        drafts: list[Draft] = []
+        if Source.DENOISER in request.sources:
+            drafts += self._denoised(context, allowed, request, should_stop)
+        if Source.READER in request.sources:
+            ids, _ = fill.decode(self.reader, context, allowed, 32 if one_line else 64)
+            drafts.append(Draft(ids, Source.READER))
+        seeds = [Draft(self._seed_ids(context, s), Source.RETRIEVED, seed=s) for s in request.seeds]
+        if Source.RETRIEVED in request.sources:
+            drafts += seeds
+        found = self._scored(context, drafts, should_stop)
+        if Source.EDITED in request.sources and seeds:
+            found += self._scored(context, self._edited(context, allowed, seeds, should_stop), should_stop)
+        found.sort(key=lambda c: -c.logprob_nats)
+        latency = 1000 * (time.perf_counter() - begin)
+        kept = tuple(found[: request.max_candidates])
+        return InfillReply(candidates=kept, latency_ms=latency, device=self.device, model=self.model)
+
+    def _denoised(
+        self, context: Context, allowed: Allowed, request: InfillRequest, should_stop: Callable[[], bool]
+    ) -> list[Draft]:
+        p, one_line = self.profile, request.shape == "line"
+        canvases = [Canvas.empty(n) for n in (p.line_canvases if one_line else p.span_canvases)]
+        steps = request.steps or (p.line_steps if one_line else p.span_steps)
+        denoise(self.reader, context, canvases, allowed, steps, should_stop=should_stop)
+        whole = [c for c in canvases if END in c.ids] or canvases[-1:]
+        return [Draft(c.text_ids(), Source.DENOISER, c.certainty, c.steps) for c in whole]
+
+    def _seed_ids(self, context: Context, seed: Seed) -> list[int]:
+        limit = self.reader.config.canvas_tokens - 1
+        return self.tokenizer.encode(context.head.decode("utf-8", "replace") + seed.text)[:limit]
+
+    def _edited(
+        self, context: Context, allowed: Allowed, seeds: list[Draft], should_stop: Callable[[], bool]
+    ) -> list[Draft]:
+        """Retrieved lines at partial noise: the tokens that the reader or the quality head doubts are masked, and the
+        canvas is denoised from there."""
+        seeds = seeds[: self.profile.edited]
+        logprobs = fill.score(self.reader, context, [s.ids for s in seeds])
+        canvases = [Canvas([*s.ids, END], [0] * (len(s.ids) + 1)) for s in seeds]
+        quality = predict(self.reader, context, canvases, allowed)
+        for canvas, own, seen in zip(canvases, logprobs, quality, strict=True):
+            for i, (logprob, wrong) in enumerate(zip(own.exp().tolist(), seen.wrong, strict=True)):
+                if logprob < self.profile.edit_below or wrong > 0.5:
+                    canvas.ids[i] = MASK
+        pairs = [(c, s) for c, s in zip(canvases, seeds, strict=True) if c.masked]
+        denoise(self.reader, context, [c for c, _ in pairs], allowed, self.profile.edit_steps, should_stop=should_stop)
+        return [Draft(c.text_ids(), Source.EDITED, c.certainty, c.steps + 1, s.seed) for c, s in pairs if END in c.ids]
+
+    def _scored(self, context: Context, drafts: list[Draft], should_stop: Callable[[], bool]) -> list[Candidate]:
+        """Candidates with the reader's probability, in one pass over the distinct fills."""
+        drafts = [d for d in drafts if self._continues(context, d)]
+        distinct = list(dict.fromkeys(tuple(d.ids) for d in drafts))
+        while sum(len(ids) + 1 for ids in distinct) > SEGMENT:
+            distinct.pop()
+        drafts = [d for d in drafts if tuple(d.ids) in distinct]
+        if not drafts:
+            return []
+        if should_stop():
+            raise Stopped
+        scores = fill.score(self.reader, context, [list(ids) for ids in distinct])
+        total = {ids: float(s.sum()) for ids, s in zip(distinct, scores, strict=True)}
+        cut = len(context.head.decode("utf-8", "replace"))
+        return [
+            Candidate(
+                text=self.tokenizer.decode(d.ids)[cut:], source=d.source, logprob_nats=total[tuple(d.ids)],
+                tokens=len(d.ids), certainty=d.certainty, steps=d.steps, seed=d.seed,
+            )
+            for d in drafts
+        ]  # fmt: skip
+
+    def _continues(self, context: Context, draft: Draft) -> bool:
+        """Does the fill begin with what is already typed (always so unless the end came first)?"""
+        return b"".join(self.tokenizer.token_bytes[i] for i in draft.ids).startswith(context.head)
+
+    def warm_up(self) -> None:
+        """Run every kind of pass once, so that the first keystroke does not pay for lazy set-up."""
+        seed = Seed(text="x + y)", order=1, support=1, total=1)
+        self.infill(InfillRequest(prefix="def add(x, y):\n    return (", suffix="\n", seeds=(seed,)))
+
+    def unload(self) -> None:
+        """Free the weights and caches; the object is of no use afterwards."""
+        del self.reader
+        gc.collect()
+        if self.device.startswith("cuda"):
+            torch.cuda.empty_cache()
+
+
+def load(device: str = "auto", path: Path | None = None) -> Infiller:
+    """The model of ``path`` (default: $CODEWORLD_MODEL, then the bundled one) on "cpu", "cuda" or "auto". Raises
+    CheckpointError with a one-line message."""
+    folder = path or Path(os.environ.get("CODEWORLD_MODEL") or checkpoint.BUNDLED)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    network = checkpoint.load(folder).eval().requires_grad_(False)
+    try:
+        tokenizer = CodeTokenizer(folder / "tokenizer.json")
+    except Exception as error:  # the tokenizers library raises bare Exception
+        raise checkpoint.CheckpointError(f"cannot read {folder / 'tokenizer.json'}: {error}") from error
+    if device == "cpu":
+        if quantised.supported():
+            quantised.to_int8(network)
+        return Infiller(network, tokenizer, device, CPU)
+    network.to(device=device, dtype=torch.bfloat16)
+    return Infiller(network, tokenizer, device, GPU)

@@ -1,0 +1,42 @@
+"""int8 matrices on CPUs: weights stay int8 in memory, inputs are quantised on the fly (PyTorch's dynamic kernels)."""
+
+from __future__ import annotations
+
+import warnings
+
+import torch
+from torch import Tensor, nn
+
+from codeworld.model.checkpoint import quantise
+from codeworld.model.network import Network
+
+
+class Int8Linear(nn.Module):
+    """y = x W^T with int8 W (per-row scales) and dynamically quantised fp32 x [..., columns]."""
+
+    def __init__(self, weight: Tensor) -> None:
+        super().__init__()
+        rows, scale = quantise(weight)
+        with warnings.catch_warnings():  # quantised tensors are deprecated; these kernels have no faster heir on AVX2
+            warnings.simplefilter("ignore", UserWarning)
+            zero = torch.zeros(len(scale), dtype=torch.long)
+            stored = torch._make_per_channel_quantized_tensor(rows, scale.double(), zero, 0)  # type: ignore[attr-defined]
+        self.packed = torch.ops.quantized.linear_prepack(stored, None)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # reduce_range: AVX2 adds pairs of products in 16 bits, which saturate at 8-bit inputs
+        y: Tensor = torch.ops.quantized.linear_dynamic(x.reshape(-1, x.shape[-1]), self.packed, True)
+        return y.view(*x.shape[:-1], -1)
+
+
+def to_int8(network: Network) -> None:
+    """Replace the matrices of the blocks and the output matrix, in place. fp32 networks only."""
+    for block in network.blocks:
+        for name in ("qkv", "out", "gate_up", "down"):
+            setattr(block, name, Int8Linear(getattr(block, name).weight.detach()))
+    head = Int8Linear(network.embedding.weight.detach())
+    network.logits = head.forward  # type: ignore[method-assign]
+
+
+def supported() -> bool:
+    return bool({"fbgemm", "x86", "onednn", "qnnpack"} & set(torch.backends.quantized.supported_engines))

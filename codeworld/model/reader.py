@@ -1,0 +1,167 @@
+"""The causal reader: turns a prefix and a suffix into cached keys and values, scores fills, decodes left to right.
+
+The suffix is read on its own and the prefix as plain text, so while the user types only the last few prefix tokens are
+new; a cached suffix is moved to its new distance by rotating its keys once more. Everything after that (canvas, fill)
+is a *segment*: tokens that see the cached context and each other as ``own`` says, and never change it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from codeworld.model.network import Network, rotary, rotate
+from codeworld.model.tokenizer import EOF, PATH, SUFFIX, CodeTokenizer
+
+SEGMENT = 512  # room for the tokens of one pass over canvases or fills
+
+
+class Stopped(Exception):
+    """The caller no longer wants the answer."""
+
+
+def never() -> bool:
+    return False
+
+
+class Suffix(NamedTuple):
+    """Keys (rotated from position 0 on) and values of a read suffix, [layers, kv_heads, tokens, head_size]."""
+
+    keys: Tensor
+    values: Tensor
+
+
+class Context(NamedTuple):
+    """Where in the reader's memory a segment's context lies, and what the first token of a fill must start with."""
+
+    begin: int  # of the suffix, which ends where the prefix begins
+    end: int  # of the prefix
+    position: int  # of the first hole token
+    head: bytes
+
+
+def grouped_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+    """q [1, H, T, D] over k, v [Hkv, S, D] -> [1, H, T, D]; mask bool [T, S]. Queries that share a key head are put
+    behind one another, which spares copies of the keys."""
+    heads, length, size = q.shape[1:]
+    share = heads // k.shape[0]
+    stacked = q.reshape(1, k.shape[0], share * length, size)
+    repeated = None if mask is None else mask.repeat(share, 1)
+    out = F.scaled_dot_product_attention(stacked, k[None], v[None], attn_mask=repeated)
+    return out.view(1, heads, length, size)
+
+
+class Reader:
+    """One memory of keys and values, laid out ``[suffix | prefix | segment]`` so that what a segment sees is one slice.
+    Not thread-safe (the engine runs one request at a time)."""
+
+    def __init__(
+        self, network: Network, tokenizer: CodeTokenizer, window: int, jump: int, suffix_tokens: int, chunk: int = 128
+    ) -> None:
+        self.network, self.tokenizer, self.config = network, tokenizer, network.config
+        self.window, self.jump, self.suffix_tokens = window, jump, suffix_tokens
+        self.chunk = chunk  # tokens read between two looks at should_stop
+        self.like = network.canvas_embedding
+        c = self.config
+        shape = (c.layers, c.kv_heads, suffix_tokens + window + SEGMENT, c.head_size)
+        self.keys = torch.zeros(shape, dtype=self.like.dtype, device=self.like.device)
+        self.values = torch.zeros_like(self.keys)
+        self.prefix_ids: list[int] = []
+        self.suffixes: dict[tuple[int, ...], Suffix] = {}
+
+    @torch.inference_mode()
+    def context(self, prefix: str, suffix: str, path: str, should_stop: Callable[[], bool] = never) -> Context:
+        """Read what is new. The last prefix token is left out: its text is ``Context.head``, and the first token of a
+        fill must start with it (token healing). Raises Stopped."""
+        ids, head = self._prefix_ids(prefix, path)
+        read = self._suffix(suffix, should_stop)
+        self._read_prefix(ids, should_stop)
+        start, tokens = self.suffix_tokens, read.keys.shape[2]
+        delta = torch.tensor([len(ids) + self.config.suffix_gap], device=self.like.device)
+        cos, sin = rotary(delta, self.config.head_size, self.config.rope_base)
+        self.keys[:, :, start - tokens : start] = rotate(read.keys, cos, sin)
+        self.values[:, :, start - tokens : start] = read.values
+        return Context(start - tokens, start + len(ids), len(ids), head)
+
+    def _prefix_ids(self, prefix: str, path: str) -> tuple[list[int], bytes]:
+        ids = self.tokenizer.encode(prefix)
+        head = self.tokenizer.token_bytes[ids.pop()] if ids else b""
+        opening = [PATH, *self.tokenizer.encode(path[-80:] + "\n")] if path else [EOF]
+        room = self.window - len(opening)
+        if len(ids) > room:  # the start moves in jumps, or every keystroke would mean reading all again
+            ids = ids[-(-(len(ids) - room) // self.jump) * self.jump :]
+        return opening + ids, head
+
+    def _read_prefix(self, ids: list[int], should_stop: Callable[[], bool]) -> None:
+        same = 0
+        for ours, wanted in zip(self.prefix_ids, ids, strict=False):
+            if ours != wanted:
+                break
+            same += 1
+        del self.prefix_ids[same:]
+        for piece in self._pieces(ids, same, should_stop):
+            start = self.suffix_tokens
+            self._read(piece, len(self.prefix_ids), start, start + len(self.prefix_ids))
+            self.prefix_ids += piece
+
+    def _suffix(self, suffix: str, should_stop: Callable[[], bool]) -> Suffix:
+        ids = [SUFFIX]
+        if suffix:
+            count = self.suffix_tokens - 2
+            tail = self.tokenizer.encode(suffix[: 6 * count])
+            ids += tail[:count] + ([EOF] if len(tail) < count and len(suffix) <= 6 * count else [])
+        key = tuple(ids)
+        read = self.suffixes.pop(key, None)
+        if read is None:  # read in the segment's place, then kept aside
+            base = self.keys.shape[2] - len(ids)
+            for piece in self._pieces(ids, 0, should_stop):
+                self._read(piece, 0, base, base)
+            read = Suffix(self.keys[:, :, base:].clone(), self.values[:, :, base:].clone())
+        self.suffixes[key] = read  # most recent last
+        while len(self.suffixes) > 8:
+            del self.suffixes[next(iter(self.suffixes))]
+        return read
+
+    def _pieces(self, ids: list[int], done: int, should_stop: Callable[[], bool]) -> Iterator[list[int]]:
+        for at in range(done, len(ids), self.chunk):
+            if should_stop():
+                raise Stopped
+            yield ids[at : at + self.chunk]
+
+    def _read(self, piece: list[int], position: int, base: int, at: int) -> None:
+        """Read ``piece`` causally at ``position``; it sees the memory from ``base`` on and is stored at ``at``."""
+        device = self.like.device
+        positions = torch.arange(position, position + len(piece), device=device)
+        order = torch.arange(at + len(piece) - base, device=device)
+        mask = None if len(piece) == 1 else order[at - base :, None] >= order
+        x = self.network.embed(torch.tensor([piece], device=device))
+        self._run(x, positions, base, at, mask)
+
+    @torch.inference_mode()
+    def segment(self, context: Context, x: Tensor, positions: Tensor, own: Tensor | None, behind: int = 0) -> Tensor:
+        """Hidden states [T, width] of embedded tokens x [1, T, width] at positions [T]. They see the context, the
+        ``behind`` segment tokens of the calls before, and each other as ``own``, bool [T, T], allows (None: all)."""
+        at = context.end + behind
+        mask = None
+        if own is not None:
+            seen = torch.ones(len(positions), at - context.begin, dtype=torch.bool, device=x.device)
+            mask = torch.cat((seen, own), dim=1)
+        return self._run(x, positions, context.begin, at, mask)
+
+    def _run(self, x: Tensor, positions: Tensor, base: int, at: int, mask: Tensor | None) -> Tensor:
+        end = at + x.shape[1]
+        if end > self.keys.shape[2]:
+            raise ValueError(f"a segment of {x.shape[1]} tokens is longer than the reader's memory")
+
+        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            keys, values = self.keys[layer], self.values[layer]
+            keys[:, at:end] = k[0]
+            values[:, at:end] = v[0]
+            return grouped_attention(q, keys[:, base:end], values[:, base:end], mask)
+
+        hidden: Tensor = self.network(x, positions[None], attend)[0]
+        return hidden

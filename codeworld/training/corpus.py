@@ -1,0 +1,504 @@
+"""The training corpus: repositories at fixed commits in, compressed shards of cleaned Python files out.
+
+Each repository is read from its git objects (no work tree is made), filtered and cleaned into a spool file; then copies
+are found across all of them, what overlaps an evaluation set is dropped, each repository is capped, and the rest is
+spread over shards. Spool files are kept under OUT/stage and reused while the commit and PIPELINE stay the same, so an
+interrupted build goes on where it stopped. Every dropped file is counted by reason, with its size in bytes.
+
+Run it with `python -m codeworld.training.corpus --manifest M --mirrors DIR --out OUT --decontamination HASHES`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import lzma
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+import numpy as np
+
+from codeworld.training import dedup, filters
+
+PIPELINE: Final = 1
+REPOSITORY_CAP: Final = 12_000_000
+TEST_SHARE: Final = 0.40
+SHARD_LIMIT: Final = 50 * 2**20
+# Measured: xz -6 on Python sorted by path compresses about 5 times; a lower guess leaves room under SHARD_LIMIT.
+SHARD_TEXT: Final = 205_000_000
+CLONE_URL: Final = "https://github.com/{repo}.git"
+
+Counts = dict[str, list[int]]
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Source(msgspec.Struct, frozen=True):
+    """One manifest row that is read: a repository at a commit."""
+
+    repo: str
+    role: str
+    licence: str
+    commit: str
+
+    @property
+    def slug(self) -> str:
+        """The repository's name as a file name."""
+        return self.repo.replace("/", "__").replace("@", "-").replace(":", "-")
+
+
+class Item(msgspec.Struct):
+    """One cleaned file, with its exact digest and its MinHash sketch (dedup.BINS little-endian uint32)."""
+
+    path: str
+    text: str
+    test: bool
+    size: int
+    digest: bytes
+    sketch: bytes
+
+
+class RepositoryReport(msgspec.Struct):
+    """What became of one repository; counts are [files, bytes], kept bytes are of cleaned text."""
+
+    repo: str
+    role: str
+    licence: str
+    commit: str
+    note: str = ""
+    seen: list[int] = msgspec.field(default_factory=lambda: [0, 0])
+    kept: list[int] = msgspec.field(default_factory=lambda: [0, 0])
+    dropped: Counts = msgspec.field(default_factory=dict)
+    unparsable_kept: int = 0
+    emails_masked: int = 0
+    dropped_paths: list[list[str]] = msgspec.field(default_factory=list)
+
+    def drop(self, reason: str, path: str, size: int) -> None:
+        """Count a dropped file of `size` bytes; its path is noted so that drops can be looked at."""
+        count = self.dropped.setdefault(reason, [0, 0])
+        count[0] += 1
+        count[1] += max(size, 0)
+        self.dropped_paths.append([reason, path])
+
+
+class Spool(msgspec.Struct):
+    """A repository's cleaned files on disk between the steps of a build."""
+
+    key: str
+    report: RepositoryReport
+    items: list[Item]
+
+
+class ShardInfo(msgspec.Struct):
+    """One written file: path relative to OUT, sizes in bytes."""
+
+    path: str
+    sha256: str
+    files: int
+    text_bytes: int
+    bytes: int
+
+
+class Report(msgspec.Struct):
+    """The whole build."""
+
+    repositories: list[RepositoryReport]
+    shards: list[ShardInfo]
+    dev: list[ShardInfo]
+    missing: list[str]
+    kept: list[int]
+    dropped: Counts
+    decontaminated: bool
+    seed: int
+    seconds: float
+
+
+def read_manifest(path: Path) -> list[Source]:
+    """The rows to read, held-out ones first; repositories of any other role are not even returned."""
+    rows = [line.split("\t") for line in path.read_text().splitlines()[1:] if line.strip()]
+    sources = [Source(*row[:4]) for row in rows if row[1] in ("train", "heldout-dev")]
+    return sorted(sources, key=lambda source: source.role != "heldout-dev")
+
+
+def mirror(mirrors: Path, repo: str) -> Path:
+    """Where a repository's bare git directory lies: MIRRORS/owner+name/repo."""
+    return mirrors / repo.replace("/", "+") / "repo"
+
+
+def clone(source: Source, mirrors: Path, url: str) -> None:
+    """Clone a missing repository without its work tree; `url` has a {repo} placeholder."""
+    target = mirror(mirrors, source.repo)
+    if target.exists() or "@" in source.repo:
+        return
+    target.parent.mkdir(parents=True, exist_ok=True)
+    command = ["git", "clone", "--quiet", "--bare", "--", url.format(repo=source.repo), str(target)]
+    subprocess.run(command, check=False, env={**os.environ, "GIT_TERMINAL_PROMPT": "0"})
+
+
+def _git(git_dir: Path, *arguments: str) -> bytes:
+    command = ["git", f"--git-dir={git_dir}", *arguments]
+    return subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
+
+
+def resolve(git_dir: Path, commit: str) -> tuple[str, str]:
+    """The commit to read and a note: HEAD when the wanted one is not in the mirror."""
+    try:
+        _git(git_dir, "cat-file", "-e", f"{commit}^{{commit}}")
+    except subprocess.CalledProcessError:
+        return _git(git_dir, "rev-parse", "HEAD").decode().strip(), "commit missing, HEAD read"
+    return commit, ""
+
+
+def tree(git_dir: Path, commit: str) -> list[tuple[str, str, int]]:
+    """(path, object id, bytes) of each regular file; symbolic links and submodules are left out."""
+    entries = []
+    for line in _git(git_dir, "ls-tree", "-r", "-z", "-l", "--full-tree", commit).split(b"\0"):
+        mode, _, rest = line.partition(b" ")
+        if mode in (b"100644", b"100755"):
+            meta, _, path = rest.partition(b"\t")
+            _, oid, size = meta.split()
+            # A partial mirror lists objects that it lacks, and git prints BAD for their size.
+            length = int(size) if size.isdigit() else -1
+            entries.append((path.decode("utf-8", "replace"), oid.decode(), length))
+    return entries
+
+
+def blobs(git_dir: Path, oids: Iterable[str]) -> Iterator[bytes]:
+    """The objects' contents in order, through one `git cat-file --batch`."""
+    with tempfile.TemporaryFile() as wanted:
+        # A file as stdin: with two pipes git and we could wait for each other.
+        wanted.write("".join(f"{oid}\n" for oid in oids).encode())
+        wanted.seek(0)
+        command = ["git", f"--git-dir={git_dir}", "cat-file", "--batch"]
+        with subprocess.Popen(command, stdin=wanted, stdout=subprocess.PIPE) as process:
+            assert process.stdout is not None
+            while head := process.stdout.readline():
+                _, kind, *size = head.split()
+                if not size:  # "<oid> missing": an incomplete mirror
+                    yield b""
+                    continue
+                yield process.stdout.read(int(size[0]))
+                process.stdout.read(1)
+
+
+Candidate = tuple[str, int, Callable[[], bytes]]
+
+
+def _git_files(git_dir: Path, commit: str, report: RepositoryReport) -> Iterator[tuple[str, int, bytes]]:
+    """(path, bytes, content) of the Python files whose path and size pass; the others are counted."""
+    entries = tree(git_dir, commit)
+    nested = [(folder, oid) for path, oid, _ in entries if (folder := filters.licence_folder(path))]
+    texts = blobs(git_dir, (oid for _, oid in nested))
+    restricted = tuple(
+        folder + "/"
+        for (folder, _), data in zip(nested, texts, strict=True)
+        if filters.restrictive_licence_text(data.decode("utf-8", "replace"))
+    )
+    wanted = [entry for entry in entries if entry[0].endswith(".py") and _open(entry, restricted, report)]
+    contents = blobs(git_dir, (oid for _, oid, _ in wanted))
+    for (path, _, size), data in zip(wanted, contents, strict=True):
+        yield path, size, data
+
+
+def _open(entry: tuple[str, str, int], restricted: tuple[str, ...], report: RepositoryReport) -> bool:
+    """Whether a file is to be opened, judged by path and size; counts it either way."""
+    path, _, size = entry
+    report.seen[0] += 1
+    report.seen[1] += max(size, 0)
+    reason = filters.path_reason(path)
+    if reason is None and restricted and path.startswith(restricted):
+        reason = "non_permissive_folder"
+    if reason is None and size > filters.MAX_BYTES:
+        reason = "too_large"
+    if reason is None and size < filters.MIN_BYTES:
+        reason = "too_small" if size >= 0 else "object_missing"
+    if reason:
+        report.drop(reason, path, size)
+    return reason is None
+
+
+def _folder_files(root: Path, report: RepositoryReport) -> Iterator[tuple[str, int, bytes]]:
+    """As _git_files, for an installed standard library."""
+    for file in sorted(root.rglob("*.py")):
+        path = file.relative_to(root).as_posix()
+        if file.is_file() and not file.is_symlink() and _open((path, "", file.stat().st_size), (), report):
+            yield path, file.stat().st_size, file.read_bytes()
+
+
+def clean(source: Source, path: str, size: int, data: bytes, report: RepositoryReport) -> Item | None:
+    """The cleaned file, or None with the drop counted."""
+    text = filters.decode(data)
+    test = filters.is_test(path)
+    training = source.role == "train"
+    reason = "not_utf8" if text is None else filters.text_reason(text)
+    if reason is None and test and training and filters.share(f"{source.repo}/{path}") >= TEST_SHARE:
+        reason = "test_downweighted"
+    if reason is not None or text is None:
+        report.drop(reason or "not_utf8", path, size)
+        return None
+    text, emails = filters.mask_emails(filters.strip_licence(text))
+    syntax = filters.syntax(text)
+    encoded = text.encode()
+    if syntax == "python2" or len(encoded) < filters.MIN_BYTES:
+        report.drop("python2" if syntax == "python2" else "too_small", path, size)
+        return None
+    report.emails_masked += emails
+    report.unparsable_kept += syntax == "unparsable"
+    digest = hashlib.blake2b(encoded, digest_size=16).digest()
+    return Item(path, text, test, len(encoded), digest, dedup.sketch(text).astype("<u4").tobytes())
+
+
+def extract(job: tuple[Source, Path, Path, Path | None]) -> str:
+    """Write one repository's spool file; returns a note when it could not be read. Runs in a worker process."""
+    source, mirrors, spool, library = job
+    key = f"{PIPELINE} {source.repo} {source.commit}"
+    if spool.exists() and msgspec.msgpack.decode(spool.read_bytes(), type=_SpoolKey).key == key:
+        return ""
+    report = RepositoryReport(source.repo, source.role, source.licence, source.commit)
+    git_dir = mirror(mirrors, source.repo)
+    if not filters.permissive(source.licence):
+        return "licence not permissive"
+    if "@" in source.repo:
+        if library is None or not library.is_dir():
+            return "no local standard library given"
+        files = _folder_files(library, report)
+    elif (git_dir / "HEAD").exists():
+        report.commit, report.note = resolve(git_dir, source.commit)
+        files = _git_files(git_dir, report.commit, report)
+    else:
+        return "no mirror"
+    cleaned = (clean(source, path, size, data, report) for path, size, data in files)
+    items = [item for item in cleaned if item is not None]
+    partial = spool.with_suffix(".part")
+    partial.write_bytes(msgspec.msgpack.encode(Spool(key, report, items)))
+    partial.replace(spool)
+    return ""
+
+
+class _SpoolKey(msgspec.Struct):
+    key: str
+
+
+def _load(spool: Path) -> Spool:
+    return msgspec.msgpack.decode(spool.read_bytes(), type=Spool)
+
+
+def find_copies(spools: list[Path]) -> list[dict[str, str]]:
+    """Per spool, the drop reason of each path that copies an earlier file.
+
+    Held-out repositories must come first: they are registered but never dropped, so that training files copied from
+    them are. Library files come before tests, so that of two copies the library's stays.
+    """
+    seen: dict[bytes, bool] = {}
+    near = dedup.NearDuplicates()
+    heldout_texts = 0
+    entries: list[tuple[bool, bool, int, str, bytes, bytes]] = []
+    for number, spool in enumerate(spools):
+        content = _load(spool)
+        training = content.report.role == "train"
+        entries += [(training, i.test, number, i.path, i.digest, i.sketch) for i in content.items]
+    drops: list[dict[str, str]] = [{} for _ in spools]
+    for training, _, number, path, digest, sketch in sorted(entries):
+        if digest in seen:
+            reason: str | None = "near_heldout" if seen[digest] else "exact_copy"
+        else:
+            seen[digest] = not training
+            other = near.add(np.frombuffer(sketch, dtype="<u4").astype(np.uint32))
+            reason = None if other is None else "near_heldout" if other < heldout_texts else "near_copy"
+        if not training:
+            heldout_texts = len(near)
+        elif reason:
+            drops[number][path] = reason
+    return drops
+
+
+def finish(job: tuple[Path, Path, dict[str, str], Path | None]) -> RepositoryReport:
+    """Drop copies and evaluation overlap, cap the repository, write the final spool. Runs in a worker process."""
+    spool, final, drops, decontamination = job
+    content = _load(spool)
+    report = content.report
+    kept: list[Item] = []
+    windows = dedup.load_windows(decontamination) if decontamination else frozenset()
+    for item in content.items:
+        reason = drops.get(item.path)
+        if reason is None and windows and report.role == "train":
+            hits = dedup.evaluation_hits(item.text, windows)
+            reason = "evaluation_overlap" if hits > dedup.MAX_HITS else None
+        if reason:
+            report.drop(reason, item.path, item.size)
+        else:
+            kept.append(item)
+    if report.role == "train":
+        kept = _cap(kept, report)
+    report.kept = [len(kept), sum(item.size for item in kept)]
+    final.write_bytes(msgspec.msgpack.encode(Spool("", report, sorted(kept, key=lambda item: item.path))))
+    return report
+
+
+def _cap(items: list[Item], report: RepositoryReport) -> list[Item]:
+    """A stable random choice of at most REPOSITORY_CAP bytes."""
+    kept, total = [], 0
+    for item in sorted(items, key=lambda item: filters.share(f"cap {report.repo}/{item.path}")):
+        if total + item.size > REPOSITORY_CAP:
+            report.drop("over_cap", item.path, item.size)
+            continue
+        total += item.size
+        kept.append(item)
+    return kept
+
+
+class _Line(msgspec.Struct):
+    repo: str
+    path: str
+    text: str
+
+
+def write_shard(job: tuple[Path, list[Path], int, int, int]) -> ShardInfo:
+    """Write the files of shard `number` of `count`, by repository and path. Runs in a worker process.
+
+    A shard is compressed when its name ends in .xz; files are spread by a hash of seed and path.
+    """
+    target, finals, number, count, seed = job
+    files = text_bytes = 0
+    encode = msgspec.json.Encoder().encode
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with lzma.open(target, "wb", preset=6) if target.suffix == ".xz" else target.open("wb") as stream:
+        for final in finals:
+            content = _load(final)
+            repo = content.report.repo
+            for item in content.items:
+                if int(filters.share(f"{seed} {repo}/{item.path}") * count) == number:
+                    stream.write(encode(_Line(repo, item.path, item.text)) + b"\n")
+                    files += 1
+                    text_bytes += item.size
+    digest = hashlib.sha256(target.read_bytes()).hexdigest()
+    relative = f"{target.parent.name}/{target.name}"
+    return ShardInfo(relative, digest, files, text_bytes, target.stat().st_size)
+
+
+def _parallel(jobs: int, function: Callable[[T], R], work: list[T]) -> list[R]:
+    """function over work in `jobs` processes, results in order; in this process when jobs is 1."""
+    if jobs <= 1:
+        return [function(job) for job in work]
+    with ProcessPoolExecutor(jobs) as pool:
+        return list(pool.map(function, work))
+
+
+def write_shards(out: Path, finals: list[Path], text_bytes: int, seed: int, jobs: int) -> list[ShardInfo]:
+    """As few shards as stay under SHARD_LIMIT compressed bytes each."""
+    count = max(1, -(-text_bytes // SHARD_TEXT))
+    while True:
+        for old in (out / "train").glob("shard-*.jsonl.xz"):
+            old.unlink()
+        targets = [out / "train" / f"shard-{number:03d}.jsonl.xz" for number in range(count)]
+        work = [(target, finals, number, count, seed) for number, target in enumerate(targets)]
+        shards = _parallel(jobs, write_shard, work)
+        if all(shard.bytes <= SHARD_LIMIT for shard in shards):
+            return shards
+        count += 1
+
+
+def build(
+    manifest: Path,
+    mirrors: Path,
+    out: Path,
+    *,
+    decontamination: Path | None,
+    jobs: int = 2,
+    seed: int = 0,
+    library: Path | None = None,
+    say: Callable[[str], None] = lambda line: None,
+) -> Report:
+    """Build the corpus under `out`; `library` is CPython's Lib folder for the manifest row that names it."""
+    begin = time.monotonic()
+    sources = read_manifest(manifest)
+    stage, final = out / "stage", out / "final"
+    for folder in (stage, final, out / "dev"):
+        folder.mkdir(parents=True, exist_ok=True)
+    spools = {source.slug: stage / f"{source.slug}.msgpack" for source in sources}
+    notes = _parallel(jobs, extract, [(s, mirrors, spools[s.slug], library) for s in sources])
+    missing = [f"{s.repo}: {note}" for s, note in zip(sources, notes, strict=True) if note]
+    present = [source for source, note in zip(sources, notes, strict=True) if not note]
+    say(f"extracted {len(present)} repositories, {len(missing)} missing, {time.monotonic() - begin:.0f} s")
+    drops = find_copies([spools[source.slug] for source in present])
+    say(f"copies found, {time.monotonic() - begin:.0f} s")
+    finals = {source.slug: final / f"{source.slug}.msgpack" for source in present}
+    work = [(spools[s.slug], finals[s.slug], d, decontamination) for s, d in zip(present, drops, strict=True)]
+    reports = _parallel(jobs, finish, work)
+    say(f"decontaminated, {time.monotonic() - begin:.0f} s")
+    training = sorted(source.slug for source in present if source.role == "train")
+    text_bytes = sum(report.kept[1] for report in reports if report.role == "train")
+    shards = write_shards(out, [finals[slug] for slug in training], text_bytes, seed, jobs)
+    heldout = [source.slug for source in present if source.role != "train"]
+    dev = [write_shard((out / "dev" / f"{slug}.jsonl", [finals[slug]], 0, 1, seed)) for slug in heldout]
+    kept, dropped = totals(report for report in reports if report.role == "train")
+    report = Report(
+        reports, shards, dev, missing, kept, dropped, decontamination is not None, seed, time.monotonic() - begin
+    )
+    (out / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report)))
+    (out / "manifest.json").write_bytes(msgspec.json.format(msgspec.json.encode({"train": shards, "dev": dev})))
+    return report
+
+
+def totals(reports: Iterable[RepositoryReport]) -> tuple[list[int], Counts]:
+    """Kept [files, bytes] and dropped {reason: [files, bytes]} over repositories."""
+    kept, dropped = [0, 0], Counts()
+    for report in reports:
+        kept = [kept[0] + report.kept[0], kept[1] + report.kept[1]]
+        for reason, (files, size) in report.dropped.items():
+            count = dropped.setdefault(reason, [0, 0])
+            count[0] += files
+            count[1] += size
+    return kept, dict(sorted(dropped.items(), key=lambda pair: -pair[1][1]))
+
+
+def table(report: Report) -> str:
+    """The build's totals for people: megabytes are 10^6 bytes."""
+    rows = [f"{'kept':24}{report.kept[0]:>9,} files {report.kept[1] / 1e6:>9.1f} MB"]
+    rows += [f"{name:24}{files:>9,} files {size / 1e6:>9.1f} MB" for name, (files, size) in report.dropped.items()]
+    rows += [f"{shard.path}: {shard.files:,} files, {shard.bytes / 2**20:.1f} MiB" for shard in report.shards]
+    rows += [f"missing: {line}" for line in report.missing]
+    return "\n".join([*rows, f"{report.seconds:.0f} s"])
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="codeworld.training.corpus", description=__doc__)
+    parser.add_argument("--manifest", type=Path, required=True, help="TSV: repo, role, licence, commit")
+    parser.add_argument("--mirrors", type=Path, required=True, help="folder of bare clones, owner+name/repo each")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--decontamination", type=Path, help="gzip of sorted uint64 window hashes")
+    parser.add_argument("--cpython-lib", type=Path, help="Lib folder for the row python/cpython@...:Lib")
+    parser.add_argument("--jobs", type=int, default=2, help="processes")
+    parser.add_argument("--seed", type=int, default=0, help="of the spreading over shards")
+    parser.add_argument("--clone", action="store_true", help="clone repositories that have no mirror (uses the network)")
+    parser.add_argument("--clone-url", default=CLONE_URL, help="URL with {repo} in it")
+    parser.add_argument("--json", action="store_true", help="print the report as JSON")
+    given = parser.parse_args(arguments)
+    if given.clone:
+        for source in read_manifest(given.manifest):
+            clone(source, given.mirrors, given.clone_url)
+    report = build(
+        given.manifest,
+        given.mirrors,
+        given.out,
+        decontamination=given.decontamination,
+        jobs=given.jobs,
+        seed=given.seed,
+        library=given.cpython_lib,
+        say=lambda line: print(line, file=sys.stderr, flush=True),
+    )
+    print(msgspec.json.encode(report).decode() if given.json else table(report))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,69 @@
+"""Candidates for a file of holes, by a checkpoint: the model's part of an evaluation, made where the GPU is.
+
+Every source is asked and every candidate is kept, so that each row of the tables (denoiser alone, reader alone, copying
+alone, all together) is read off one run.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from codeworld.canvas import Candidate, InfillRequest, Seed, Source
+from codeworld.model import infill
+
+
+class Hole(msgspec.Struct, frozen=True):
+    """The fields of a hole that the model may see."""
+
+    id: str
+    prefix: str
+    suffix: str
+    path: str = ""
+    shape: Any = "span"
+    seeds: tuple[Seed, ...] = ()
+
+
+class Generation(msgspec.Struct, frozen=True):
+    """All candidates of one hole, most probable first."""
+
+    id: str
+    candidates: tuple[Candidate, ...]
+    latency_ms: float
+    device: str
+    model: str
+
+
+def generate(model: infill.Infiller, hole: Hole, steps: int = 0) -> Generation:
+    request = InfillRequest(
+        prefix=hole.prefix, suffix=hole.suffix, path=hole.path, shape=hole.shape, seeds=hole.seeds,
+        max_candidates=16, steps=steps, sources=tuple(Source),
+    )  # fmt: skip
+    reply = model.infill(request)
+    return Generation(hole.id, reply.candidates, reply.latency_ms, reply.device, reply.model)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("holes", type=Path, help="JSONL of holes")
+    parser.add_argument("out", type=Path, help="JSONL of generations")
+    parser.add_argument("--model", type=Path, default=None)
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--steps", type=int, default=0)
+    parser.add_argument("--part", type=int, default=0, help="do every PARTS-th hole, beginning with this one")
+    parser.add_argument("--parts", type=int, default=1)
+    arguments = parser.parse_args()
+    model = infill.load(arguments.device, arguments.model)
+    model.warm_up()
+    lines = arguments.holes.read_bytes().splitlines()[arguments.part :: arguments.parts]
+    with arguments.out.open("wb") as out:
+        for line in lines:
+            result = generate(model, msgspec.json.decode(line, type=Hole), arguments.steps)
+            out.write(msgspec.json.encode(result) + b"\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,22 @@
+"""What the user decided about completions."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class CompletionSettings(msgspec.Struct, frozen=True):
+    """``threshold``: least calibrated confidence that is shown, in [0, 1]; None = the one shipped with the weights.
+
+    ``open_headers`` lets a line such as ``if x:`` through although its body is still to be typed. A file that would
+    parse with another line in its place is then left unparseable until it is, so this is for live typing only.
+    """
+
+    threshold: float | None = None
+    in_comments: bool = False
+    in_strings: bool = False
+    in_words: bool = False  # between two characters of a name
+    multiline: bool = False
+    open_headers: bool = False
+    quiet_after_undo_ms: int = 500  # nothing is offered this soon after something was deleted or undone
+    max_latency_ms: int = 1_000  # whoever waits for the engine gives up after this

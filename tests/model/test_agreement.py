@@ -1,0 +1,121 @@
+"""The reader's incremental passes compute what training computes over a whole row."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+import tree_sitter_python
+from torch import Tensor
+from tree_sitter import Language, Parser
+
+from codeworld.model import checkpoint, fill
+from codeworld.model.network import Network, rotary, rotate
+from codeworld.model.reader import Context, Reader, never
+from codeworld.model.tokenizer import END, CodeTokenizer
+from codeworld.training.cuts import SourceFile
+from codeworld.training.mask import dense_mask
+from codeworld.training.pairs import IN_CANVAS, IN_FILL, IN_SUFFIX, Mixture, Row, RowBuilder, RowShape
+
+SHAPE = RowShape(stream_tokens=256, segment_tokens=384, predicted=480, canvas_slots=160)
+
+
+@pytest.fixture(scope="module")
+def network(tiny: Path) -> Network:
+    torch.manual_seed(1)
+    network = checkpoint.load(tiny).eval().requires_grad_(False)
+    for parameter in network.parameters():  # untrained gains and zero heads would hide mistakes
+        parameter.data += 0.2 * torch.randn_like(parameter)
+    return network
+
+
+@pytest.fixture(scope="module")
+def row(tiny: Path, network: Network) -> Row:
+    text = Path(checkpoint.__file__).read_text()
+    source = SourceFile("checkpoint.py", text, Parser(Language(tree_sitter_python.language())).parse(text.encode()))
+    tokenizer = CodeTokenizer(tiny / "tokenizer.json")
+    builder = RowBuilder(
+        tokenizer, checkpoint.read_labels(tiny), network.config, SHAPE, Mixture(), random.Random(3)
+    )
+    return next(builder.rows(iter([source])))
+
+
+@pytest.fixture(scope="module")
+def hidden(network: Network, row: Row) -> Tensor:
+    batch = {k: torch.from_numpy(v)[None].long() for k, v in row.arrays().items() if v.dtype == np.int32}
+    mask = dense_mask(batch)
+
+    def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
+
+    x = network.embed(batch["ids"], batch["label"], batch["kind"] == IN_CANVAS)
+    return network(x, batch["position"], attend)[0]
+
+
+def context_of(reader: Reader, row: Row, group: int) -> Context:
+    """The reader's memory as it stands for the hole ``group``."""
+    suffix = row.ids[(row.group == group) & (row.kind == IN_SUFFIX)].tolist()
+    first = np.nonzero((row.group == group) & (row.kind == IN_CANVAS))[0][0]
+    start, limit = int(row.start[first]), int(row.limit[first])
+    with torch.inference_mode():
+        reader._read_prefix(row.ids[start:limit].tolist(), never)
+        base, at, length = reader.keys.shape[2] - len(suffix), reader.suffix_tokens, limit - start
+        reader._read(suffix, 0, base, base)
+        delta = torch.tensor([length + reader.config.suffix_gap])
+        cos, sin = rotary(delta, reader.config.head_size, reader.config.rope_base)
+        reader.keys[:, :, at - len(suffix) : at] = rotate(reader.keys[:, :, base:].clone(), cos, sin)
+        reader.values[:, :, at - len(suffix) : at] = reader.values[:, :, base:].clone()
+    return Context(at - len(suffix), at + length, length, b"")
+
+
+def test_canvas_and_fill_agree_with_training(tiny: Path, network: Network, row: Row, hidden: Tensor) -> None:
+    reader = Reader(network, CodeTokenizer(tiny / "tokenizer.json"), 1024, 256, 128)
+    assert row.groups >= 3
+    for group in range(row.groups):
+        context = context_of(reader, row, group)
+        canvas, filled = (np.nonzero((row.group == group) & (row.kind == k))[0] for k in (IN_CANVAS, IN_FILL))
+        ids, labels = (torch.from_numpy(a[canvas])[None].long() for a in (row.ids, row.label))
+        x = network.embed(ids, labels, torch.ones_like(ids, dtype=torch.bool))
+        ours = reader.segment(context, x, torch.from_numpy(row.position[canvas]), None)
+        torch.testing.assert_close(ours, hidden[torch.from_numpy(canvas)], rtol=1e-3, atol=1e-4)
+        tokens = row.ids[filled].tolist()[1:]
+        scored = fill.score(reader, context, [tokens, tokens[:1]])[0]
+        expected = network.logits(hidden[torch.from_numpy(filled)]).log_softmax(-1)
+        expected = expected.gather(1, torch.tensor([*tokens, END])[:, None])[:, 0]
+        torch.testing.assert_close(scored, expected, rtol=1e-3, atol=1e-4)
+
+
+def test_nothing_leaks_from_the_hole(tiny: Path, network: Network, row: Row) -> None:
+    """Change every stream token from a hole's start on: its suffix, canvas and fill states stay as they were."""
+    batch = {k: torch.from_numpy(v)[None].long() for k, v in row.arrays().items() if v.dtype == np.int32}
+    mask = dense_mask(batch)
+
+    def states(ids: Tensor) -> Tensor:
+        x = network.embed(ids, batch["label"], batch["kind"] == IN_CANVAS)
+        return network(
+            x, batch["position"], lambda _, q, k, v: F.scaled_dot_product_attention(q, k, v, mask, enable_gqa=True)
+        )[0]
+
+    before = states(batch["ids"])
+    for group in range(row.groups):
+        members = np.nonzero(row.group == group)[0]
+        limit = int(row.limit[members].max())
+        changed = batch["ids"].clone()
+        changed[0, limit : SHAPE.stream_tokens] = 100
+        others = torch.from_numpy((row.group != group) & (row.group >= 0))
+        changed[0, others] = 101
+        torch.testing.assert_close(states(changed)[members], before[members], rtol=1e-4, atol=1e-5)
+
+
+def test_typing_extends_the_memory_to_the_same_state(tiny: Path, network: Network) -> None:
+    text = Path(fill.__file__).read_text()
+    reader = Reader(network, CodeTokenizer(tiny / "tokenizer.json"), 256, 64, 64)
+    for end in range(1200, 1260, 7):
+        reader.context(text[:end], text[end:], "fill.py")
+    fresh = Reader(network, reader.tokenizer, 256, 64, 64)
+    assert reader.context(text[:1260], text[1260:], "fill.py") == fresh.context(text[:1260], text[1260:], "fill.py")
+    torch.testing.assert_close(reader.keys[:, :, :192], fresh.keys[:, :, :192], rtol=1e-3, atol=1e-4)

@@ -1,0 +1,62 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from codeworld.canvas import InfillRequest, Seed, Source
+from codeworld.model import checkpoint, infill
+
+PREFIX = "import os\n\n\ndef size(path: str) -> int:\n    return os.pa"
+SUFFIX = "\n\n\nprint(size('x'))\n"
+
+
+@pytest.fixture(scope="module")
+def model(tiny: Path) -> infill.Infiller:
+    return infill.load("cpu", tiny)
+
+
+def test_every_source_answers_and_continues_what_is_typed(model: infill.Infiller) -> None:
+    seed = Seed(text="th.getsize(path)", order=1, support=2, total=3)
+    reply = model.infill(
+        InfillRequest(PREFIX, SUFFIX, seeds=(seed,), sources=tuple(Source), max_candidates=9)
+    )
+    found = {c.source: c for c in reply.candidates}
+    assert Source.RETRIEVED in found and found[Source.RETRIEVED].text == seed.text
+    assert Source.READER in found or Source.DENOISER in found
+    assert all("\n" not in c.text and c.logprob_nats < 0 for c in reply.candidates)
+    ordered = [c.logprob_nats for c in reply.candidates]
+    assert ordered == sorted(ordered, reverse=True)
+
+
+def test_same_request_same_answer(model: infill.Infiller) -> None:
+    request = InfillRequest(PREFIX, SUFFIX, shape="span")
+    first, second = model.infill(request), model.infill(request)
+    assert [c.text for c in first.candidates] == [c.text for c in second.candidates]
+
+
+@pytest.mark.parametrize(("prefix", "suffix"), [("", ""), ("x", ""), ("", "x = 1\n"), ("é😀", "\r\n"), ("\n", "\n")])
+def test_edges_do_not_fail(model: infill.Infiller, prefix: str, suffix: str) -> None:
+    model.infill(InfillRequest(prefix, suffix))
+    model.infill(InfillRequest(prefix, suffix, shape="span"))
+
+
+def test_stop_is_obeyed_and_leaves_the_model_sound(tiny: Path, model: infill.Infiller) -> None:
+    # fp32: int8 inputs are scaled per pass, so there how a text was cut into passes shows in the last digits
+    network = checkpoint.load(tiny).eval().requires_grad_(False)
+    stopped, fresh = (infill.Infiller(network, model.tokenizer, "cpu", infill.CPU) for _ in range(2))
+    request = InfillRequest(PREFIX + " " * 7, SUFFIX)
+    calls = iter([False, False, True])
+    with pytest.raises(infill.Stopped):
+        stopped.infill(request, lambda: next(calls, True))
+    assert [c.text for c in stopped.infill(request).candidates] == [c.text for c in fresh.infill(request).candidates]
+
+
+def test_a_damaged_checkpoint_is_one_clear_line(tiny: Path, tmp_path: Path) -> None:
+    with pytest.raises(checkpoint.CheckpointError, match="config.json"):
+        infill.load("cpu", tmp_path)
+    checkpoint.tiny(tmp_path)
+    (tmp_path / "model-0.safetensors").write_bytes(b"not a model")
+    with pytest.raises(checkpoint.CheckpointError, match=r"model-0\.safetensors") as error:
+        infill.load("cpu", tmp_path)
+    assert "\n" not in str(error.value)
