@@ -12,8 +12,9 @@ SETUP := pyproject.toml constraints.txt scripts/install.sh
 
 .PHONY: run test lint bench eval clean
 
+# Threshold 0: the completion has to pass every check, and its confidence is printed instead of deciding.
 run: $(VENV)/installed
-	@$(BIN)/codeworld complete examples/ledger.py --hole ' # <hole>'
+	@$(BIN)/codeworld complete examples/ledger.py --hole ' # <hole>' --threshold 0
 
 test: $(VENV)/installed-dev
 	$(BIN)/python -m pytest

@@ -108,7 +108,11 @@ def _wrong_place(snapshot: Snapshot, cursor_char: int, settings: CompletionSetti
 
 
 def _seeds(
-    snapshot: Snapshot, cursor_char: int, path: str, index: RepositoryIndex | None, settings: CompletionSettings
+    snapshot: Snapshot,
+    cursor_char: int,
+    path: str,
+    index: RepositoryIndex | None,
+    settings: CompletionSettings,
 ) -> tuple[Seed, ...]:
     if index is None:
         return ()

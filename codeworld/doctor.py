@@ -93,7 +93,7 @@ def examine(*, self_test: bool) -> Report:
     degraded += sandbox.missing()
     timed = _self_test(degraded) if self_test and files and torch else None
     return Report(
-        codeworld=importlib.metadata.version("codeworld"),
+        codeworld=_version(),
         python=platform.python_version(),
         platform=platform.platform(),
         torch=torch,
@@ -145,6 +145,13 @@ def _engine_line(status: EngineStatus | None) -> str:
     return f"{line}; {status.detail}" if status.detail else line
 
 
+def _version() -> str:
+    try:
+        return importlib.metadata.version("codeworld")
+    except importlib.metadata.PackageNotFoundError:
+        return "not installed (run from its source)"
+
+
 def _torch(degraded: list[str]) -> tuple[Torch | None, tuple[Device, ...]]:
     try:
         import torch
@@ -157,15 +164,12 @@ def _torch(degraded: list[str]) -> tuple[Torch | None, tuple[Device, ...]]:
         devices.append(Device(properties.name, "cuda", properties.total_memory // 1_000_000))
     if len(devices) == 1:
         degraded.append("no GPU that torch can use: the model runs on the CPU")
-    bf16 = _cpu_has_bf16()
-    if not bf16:
-        degraded.append("this CPU has no bf16 instructions: the model computes in fp32, about half as fast")
     found = Torch(
-        torch.__version__,
+        str(torch.__version__),
         torch.version.cuda or "",
         torch.backends.cpu.get_cpu_capability(),
         torch.get_num_threads(),
-        bf16,
+        _cpu_has_bf16(),
     )
     return found, tuple(devices)
 

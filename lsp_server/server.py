@@ -187,6 +187,7 @@ class CodeworldServer(LanguageServer):
         """Serve one client on two file descriptors until it says ``exit`` or is gone. Returns the exit
         code."""
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(_log_exception)
         self._stopped = loop.create_future()
 
         def gone() -> None:
@@ -217,6 +218,11 @@ class CodeworldServer(LanguageServer):
             self.protocol.receive(await bodies.get())
             # Let a request's handler begin: it must see the text before the next message changes it.
             await asyncio.sleep(0)
+
+
+def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """asyncio's own handler prints the repr of what it held, which may quote a document."""
+    log.error("in the event loop: %s", type(context.get("exception")).__name__)
 
 
 def create_server() -> CodeworldServer:

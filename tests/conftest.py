@@ -33,9 +33,12 @@ def runtime_dir(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 @pytest.fixture(scope="session", autouse=True)
 def _away_from_the_users_engine() -> Iterator[None]:
+    from codeworld.engine import spawn
     from codeworld.engine.client import EngineClient
 
     with tempfile.TemporaryDirectory(prefix="cw") as name, pytest.MonkeyPatch.context() as patch:
         patch.setenv("CODEWORLD_RUNTIME_DIR", name)
         yield
         EngineClient(spawn=False).shutdown()
+    for child in spawn._children:  # or Python complains, after pytest's last line, of children that it forgot
+        child.wait(10)

@@ -42,7 +42,9 @@ def build_request(
         seeds=tuple(seed for seed in seeds if not has_secret(seed.text)),
         steps=steps,
     )
-    return request if max_candidates is None else msgspec.structs.replace(request, max_candidates=max_candidates)
+    return (
+        request if max_candidates is None else msgspec.structs.replace(request, max_candidates=max_candidates)
+    )
 
 
 def _prefix_start(text: str, cursor_char: int) -> int:

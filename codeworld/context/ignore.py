@@ -105,7 +105,9 @@ class IgnoreRules:
             named = [path.relative_to(self._top), resolved.relative_to(self._top.resolve())]
         else:
             named = [path.relative_to(path.anchor), resolved.relative_to(resolved.anchor)]
-        if any(_NEVER.match_file(name.as_posix()) or _NEVER.match_file(f"{name.as_posix()}/") for name in named):
+        if any(
+            _NEVER.match_file(name.as_posix()) or _NEVER.match_file(f"{name.as_posix()}/") for name in named
+        ):
             return False
         return _is_small_text(resolved)
 
@@ -134,7 +136,9 @@ class IgnoreRules:
     def _spec(self, folder: Path) -> GitIgnoreSpec | None:
         if folder not in self._specs:
             files = [folder / ".git" / "info" / "exclude"] if folder == self._top else []
-            lines = [line for file in (*files, *(folder / name for name in RULE_FILES)) for line in _lines(file)]
+            lines = [
+                line for file in (*files, *(folder / name for name in RULE_FILES)) for line in _lines(file)
+            ]
             self._specs[folder] = GitIgnoreSpec.from_lines(lines) if lines else None
         return self._specs[folder]
 

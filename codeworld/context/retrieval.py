@@ -26,6 +26,7 @@ SUFFIXES = (".py", ".pyi")
 MAX_LINE_CHARS = 400  # a longer line is data: it is a neighbour like any other, but nobody wants it typed
 _MAX_FILES = 64  # looked at for each neighbour, nearest first; more of them change nothing
 _MAX_STARTS = 2000  # lines with the same start beyond which it says nothing
+_MANY_LINES = 1000  # from here on sorting anew is faster than inserting
 _MAX_INDENT = 255
 _SYMBOL = re.compile(r"[ \t]*(?:async[ \t]+def|def|class)[ \t]+(\w+)|([A-Za-z_]\w*)[ \t]*(?::[^=\n]+)?=(?!=)")
 
@@ -205,10 +206,15 @@ class RepositoryIndex:
         return slots
 
     def _sort(self) -> None:
-        if self._unsorted:
-            # Nearly sorted already, which Python's sort makes use of. Lines that went and came back are in twice.
+        """Sort in the lines that are new. Lines that went and came back are there already."""
+        if len(self._unsorted) > _MANY_LINES:
             self._sorted = list(dict.fromkeys(sorted(self._sorted + self._unsorted)))
-            self._unsorted = []
+        else:
+            for line in self._unsorted:
+                at = bisect_left(self._sorted, line)
+                if self._sorted[at : at + 1] != [line]:
+                    self._sorted.insert(at, line)
+        self._unsorted = []
 
     def _starting_with(self, typed: str, excluded: int) -> Iterator[str]:
         """Each line that starts so, once for each file that has it; nothing when there are too many of them."""

@@ -12,7 +12,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 MASK = "x"
-_MIN_ENTROPY_BITS = 3.5  # per character: random hexadecimal has up to 4, base64 up to 6, English words under 3
+_MIN_ENTROPY_BITS = (
+    3.5  # per character: random hexadecimal has up to 4, base64 up to 6, English words under 3
+)
 _MIN_RANDOM_CHARS = 16
 
 # What issuers made recognisable: characters that must occur (a cheap test first), and the whole secret.
@@ -24,7 +26,10 @@ _ISSUED: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = tuple(
             r"-----BEGIN[ A-Z0-9]*PRIVATE KEY(?: BLOCK)?-----[\s\S]*?"
             r"(?:-----END[ A-Z0-9]*PRIVATE KEY(?: BLOCK)?-----|\Z)",
         ),
-        (("AKIA", "ASIA", "ABIA", "ACCA", "AROA", "AIDA"), r"\b(?:A(?:KI|SI|BI|RO|ID)A|ACCA)[A-Z2-7]{16}\b"),  # Amazon
+        (
+            ("AKIA", "ASIA", "ABIA", "ACCA", "AROA", "AIDA"),
+            r"\b(?:A(?:KI|SI|BI|RO|ID)A|ACCA)[A-Z2-7]{16}\b",
+        ),  # Amazon
         (("AIza",), r"AIza[\w-]{35}"),  # Google
         (("ya29.",), r"ya29\.[\w-]{20,}"),
         (("GOCSPX-",), r"GOCSPX-[\w-]{20,}"),
@@ -53,10 +58,11 @@ _ISSUED: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = tuple(
 _IN_URL = re.compile(r"://[^\s:/@\"'<>{}]*:(?P<value>[^\s:/@\"'<>{}$%]{3,})@")
 _QUOTED = r"""(?:[rbfu]{0,2})(?P<quote>["'])(?P<value>(?:\\.|(?!(?P=quote))[^\\\n]){4,})(?P=quote)"""
 _ASSIGNED = r"""["']?\]?\s*(?::\s*[\w.\[\]| ]+?\s*)?(?:=|:|=>|,)\s*"""
-# One search for all telling names, then a look at what follows: much faster than one search for the whole.
+# One search for the telling names (in lower case, which is four times as fast as ignoring case), then a look at what
+# follows each.
 _NAME = re.compile(
-    r"(?P<password>passw(?:or)?d|pwd|passphrase)|secret|token|(?:api|access|private|signing|account)_?key|auth|credential",
-    re.IGNORECASE,
+    r"(?P<password>passw(?:or)?d|pwd|passphrase)"
+    r"|secret|token|(?:api|access|private|signing|account)_?key|auth|credential"
 )
 _VALUE = re.compile(rf"(?P<more>\w*){_ASSIGNED}{_QUOTED}")
 
@@ -95,7 +101,9 @@ def _all(text: str) -> Iterator[tuple[int, int]]:
         if any(needle in text for needle in needles):
             yield from (match.span() for match in pattern.finditer(text))
     yield from (match.span("value") for match in _IN_URL.finditer(text))
-    for name in _NAME.finditer(text):
+    lowered = text.lower()
+    # A few letters are longer in lower case; then the offsets would not hold.
+    for name in _NAME.finditer(lowered if len(lowered) == len(text) else text):
         value = _VALUE.match(text, name.end())
         if value is None or _PLACEHOLDER.fullmatch(value["value"]):
             continue

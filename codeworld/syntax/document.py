@@ -5,6 +5,7 @@ Offsets are characters unless a name says ``byte``. Lines end as the Language Se
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 
@@ -17,7 +18,8 @@ from codeworld.syntax.position import LINE_END, Encoding, char_to_column, column
 
 _GRAMMARS = {"python": tree_sitter_python.language}
 LANGUAGES = frozenset(_GRAMMARS)
-_LINES_SEARCHED = 500  # for the indentation in use: as good as the whole file
+_INDENT = re.compile(r"^[ \t]+(?=\S)", re.MULTILINE)
+_INDENTS_SEARCHED_CHARS = 20_000  # as good as the whole file
 
 
 @cache
@@ -45,6 +47,7 @@ class Snapshot:
 
     @property
     def line_count(self) -> int:
+        """How many lines there are; a line end at the end of the text begins another, empty one."""
         return len(self._chars)
 
     def row_at(self, char: int) -> int:
@@ -81,7 +84,7 @@ class Snapshot:
     @property
     def indent_unit(self) -> str:
         """One level of indentation as the document does it: its narrowest, four spaces when there is none."""
-        indents = {self.indentation(row) for row in range(min(self.line_count, _LINES_SEARCHED)) if self.line(row).strip()}
+        indents = set(_INDENT.findall(self.text, 0, _INDENTS_SEARCHED_CHARS))
         if any(indent.startswith("\t") for indent in indents):
             return "\t"
         # One column is no level but the continuation of something.
@@ -99,7 +102,9 @@ class Snapshot:
         if len(self.source) == len(self.text):
             return byte
         row = self._bytes.row_at(byte)
-        return self._chars.start(row) + len(self.source[self._bytes.start(row) : byte].decode("utf-8", "ignore"))
+        return self._chars.start(row) + len(
+            self.source[self._bytes.start(row) : byte].decode("utf-8", "ignore")
+        )
 
     def char_at(self, row: int, column: int, encoding: Encoding) -> int:
         """Character of a client's position, clamped to the text and to the line."""
@@ -118,7 +123,8 @@ class Snapshot:
     def node_at(self, char: int) -> Node:
         """The smallest node that holds ``char``."""
         byte = min(self.to_byte(char), len(self.source))
-        return self.tree.root_node.descendant_for_byte_range(byte, min(byte + 1, len(self.source))) or self.tree.root_node
+        root = self.tree.root_node
+        return root.descendant_for_byte_range(byte, min(byte + 1, len(self.source))) or root
 
     def place(self, char: int) -> Place:
         """Whether typing at ``char`` adds to code, to a comment or to a string."""
@@ -185,7 +191,14 @@ class Document:
             last = self._last
             tree = _parser(last.language).parse(self._source, self._tree)
             self._current = self._last = Snapshot(
-                self._text, self._source, tree, self._version, last.path, last.language, self._chars, self._bytes
+                self._text,
+                self._source,
+                tree,
+                self._version,
+                last.path,
+                last.language,
+                self._chars,
+                self._bytes,
             )
             self._tree = tree
         return self._current

@@ -24,6 +24,7 @@ class LineIndex:
         return len(self._starts)
 
     def copy(self) -> LineIndex:
+        """An index of the same text that can go its own way."""
         other = LineIndex(self._starts)
         other._pivot, other._shift = self._pivot, self._shift
         return other

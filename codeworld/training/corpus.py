@@ -13,12 +13,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import lzma
-import os
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Final, TypeVar
@@ -27,32 +24,25 @@ import msgspec
 import numpy as np
 
 from codeworld.training import dedup, filters
+from codeworld.training.repositories import (
+    CLONE_URL,
+    Counts,
+    RepositoryReport,
+    Source,
+    clone,
+    files_of,
+    read_manifest,
+)
 
-PIPELINE: Final = 1
+PIPELINE: Final = 2
 REPOSITORY_CAP: Final = 12_000_000
 TEST_SHARE: Final = 0.40
 SHARD_LIMIT: Final = 50 * 2**20
 # Measured: xz -6 on Python sorted by path compresses about 5 times; a lower guess leaves room under SHARD_LIMIT.
 SHARD_TEXT: Final = 205_000_000
-CLONE_URL: Final = "https://github.com/{repo}.git"
 
-Counts = dict[str, list[int]]
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-class Source(msgspec.Struct, frozen=True):
-    """One manifest row that is read: a repository at a commit."""
-
-    repo: str
-    role: str
-    licence: str
-    commit: str
-
-    @property
-    def slug(self) -> str:
-        """The repository's name as a file name."""
-        return self.repo.replace("/", "__").replace("@", "-").replace(":", "-")
 
 
 class Item(msgspec.Struct):
@@ -64,29 +54,6 @@ class Item(msgspec.Struct):
     size: int
     digest: bytes
     sketch: bytes
-
-
-class RepositoryReport(msgspec.Struct):
-    """What became of one repository; counts are [files, bytes], kept bytes are of cleaned text."""
-
-    repo: str
-    role: str
-    licence: str
-    commit: str
-    note: str = ""
-    seen: list[int] = msgspec.field(default_factory=lambda: [0, 0])
-    kept: list[int] = msgspec.field(default_factory=lambda: [0, 0])
-    dropped: Counts = msgspec.field(default_factory=dict)
-    unparsable_kept: int = 0
-    emails_masked: int = 0
-    dropped_paths: list[list[str]] = msgspec.field(default_factory=list)
-
-    def drop(self, reason: str, path: str, size: int) -> None:
-        """Count a dropped file of `size` bytes; its path is noted so that drops can be looked at."""
-        count = self.dropped.setdefault(reason, [0, 0])
-        count[0] += 1
-        count[1] += max(size, 0)
-        self.dropped_paths.append([reason, path])
 
 
 class Spool(msgspec.Struct):
@@ -121,118 +88,6 @@ class Report(msgspec.Struct):
     seconds: float
 
 
-def read_manifest(path: Path) -> list[Source]:
-    """The rows to read, held-out ones first; repositories of any other role are not even returned."""
-    rows = [line.split("\t") for line in path.read_text().splitlines()[1:] if line.strip()]
-    sources = [Source(*row[:4]) for row in rows if row[1] in ("train", "heldout-dev")]
-    return sorted(sources, key=lambda source: source.role != "heldout-dev")
-
-
-def mirror(mirrors: Path, repo: str) -> Path:
-    """Where a repository's bare git directory lies: MIRRORS/owner+name/repo."""
-    return mirrors / repo.replace("/", "+") / "repo"
-
-
-def clone(source: Source, mirrors: Path, url: str) -> None:
-    """Clone a missing repository without its work tree; `url` has a {repo} placeholder."""
-    target = mirror(mirrors, source.repo)
-    if target.exists() or "@" in source.repo:
-        return
-    target.parent.mkdir(parents=True, exist_ok=True)
-    command = ["git", "clone", "--quiet", "--bare", "--", url.format(repo=source.repo), str(target)]
-    subprocess.run(command, check=False, env={**os.environ, "GIT_TERMINAL_PROMPT": "0"})
-
-
-def _git(git_dir: Path, *arguments: str) -> bytes:
-    command = ["git", f"--git-dir={git_dir}", *arguments]
-    return subprocess.run(command, check=True, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL).stdout
-
-
-def resolve(git_dir: Path, commit: str) -> tuple[str, str]:
-    """The commit to read and a note: HEAD when the wanted one is not in the mirror."""
-    try:
-        _git(git_dir, "cat-file", "-e", f"{commit}^{{commit}}")
-    except subprocess.CalledProcessError:
-        return _git(git_dir, "rev-parse", "HEAD").decode().strip(), "commit missing, HEAD read"
-    return commit, ""
-
-
-def tree(git_dir: Path, commit: str) -> list[tuple[str, str, int]]:
-    """(path, object id, bytes) of each regular file; symbolic links and submodules are left out."""
-    entries = []
-    for line in _git(git_dir, "ls-tree", "-r", "-z", "-l", "--full-tree", commit).split(b"\0"):
-        mode, _, rest = line.partition(b" ")
-        if mode in (b"100644", b"100755"):
-            meta, _, path = rest.partition(b"\t")
-            _, oid, size = meta.split()
-            # A partial mirror lists objects that it lacks, and git prints BAD for their size.
-            length = int(size) if size.isdigit() else -1
-            entries.append((path.decode("utf-8", "replace"), oid.decode(), length))
-    return entries
-
-
-def blobs(git_dir: Path, oids: Iterable[str]) -> Iterator[bytes]:
-    """The objects' contents in order, through one `git cat-file --batch`."""
-    with tempfile.TemporaryFile() as wanted:
-        # A file as stdin: with two pipes git and we could wait for each other.
-        wanted.write("".join(f"{oid}\n" for oid in oids).encode())
-        wanted.seek(0)
-        command = ["git", f"--git-dir={git_dir}", "cat-file", "--batch"]
-        with subprocess.Popen(command, stdin=wanted, stdout=subprocess.PIPE) as process:
-            assert process.stdout is not None
-            while head := process.stdout.readline():
-                _, kind, *size = head.split()
-                if not size:  # "<oid> missing": an incomplete mirror
-                    yield b""
-                    continue
-                yield process.stdout.read(int(size[0]))
-                process.stdout.read(1)
-
-
-Candidate = tuple[str, int, Callable[[], bytes]]
-
-
-def _git_files(git_dir: Path, commit: str, report: RepositoryReport) -> Iterator[tuple[str, int, bytes]]:
-    """(path, bytes, content) of the Python files whose path and size pass; the others are counted."""
-    entries = tree(git_dir, commit)
-    nested = [(folder, oid) for path, oid, _ in entries if (folder := filters.licence_folder(path))]
-    texts = blobs(git_dir, (oid for _, oid in nested))
-    restricted = tuple(
-        folder + "/"
-        for (folder, _), data in zip(nested, texts, strict=True)
-        if filters.restrictive_licence_text(data.decode("utf-8", "replace"))
-    )
-    wanted = [entry for entry in entries if entry[0].endswith(".py") and _open(entry, restricted, report)]
-    contents = blobs(git_dir, (oid for _, oid, _ in wanted))
-    for (path, _, size), data in zip(wanted, contents, strict=True):
-        yield path, size, data
-
-
-def _open(entry: tuple[str, str, int], restricted: tuple[str, ...], report: RepositoryReport) -> bool:
-    """Whether a file is to be opened, judged by path and size; counts it either way."""
-    path, _, size = entry
-    report.seen[0] += 1
-    report.seen[1] += max(size, 0)
-    reason = filters.path_reason(path)
-    if reason is None and restricted and path.startswith(restricted):
-        reason = "non_permissive_folder"
-    if reason is None and size > filters.MAX_BYTES:
-        reason = "too_large"
-    if reason is None and size < filters.MIN_BYTES:
-        reason = "too_small" if size >= 0 else "object_missing"
-    if reason:
-        report.drop(reason, path, size)
-    return reason is None
-
-
-def _folder_files(root: Path, report: RepositoryReport) -> Iterator[tuple[str, int, bytes]]:
-    """As _git_files, for an installed standard library."""
-    for file in sorted(root.rglob("*.py")):
-        path = file.relative_to(root).as_posix()
-        if file.is_file() and not file.is_symlink() and _open((path, "", file.stat().st_size), (), report):
-            yield path, file.stat().st_size, file.read_bytes()
-
-
 def clean(source: Source, path: str, size: int, data: bytes, report: RepositoryReport) -> Item | None:
     """The cleaned file, or None with the drop counted."""
     text = filters.decode(data)
@@ -263,18 +118,9 @@ def extract(job: tuple[Source, Path, Path, Path | None]) -> str:
     if spool.exists() and msgspec.msgpack.decode(spool.read_bytes(), type=_SpoolKey).key == key:
         return ""
     report = RepositoryReport(source.repo, source.role, source.licence, source.commit)
-    git_dir = mirror(mirrors, source.repo)
-    if not filters.permissive(source.licence):
-        return "licence not permissive"
-    if "@" in source.repo:
-        if library is None or not library.is_dir():
-            return "no local standard library given"
-        files = _folder_files(library, report)
-    elif (git_dir / "HEAD").exists():
-        report.commit, report.note = resolve(git_dir, source.commit)
-        files = _git_files(git_dir, report.commit, report)
-    else:
-        return "no mirror"
+    files = files_of(source, mirrors, library, report)
+    if isinstance(files, str):
+        return files
     cleaned = (clean(source, path, size, data, report) for path, size, data in files)
     items = [item for item in cleaned if item is not None]
     partial = spool.with_suffix(".part")
@@ -441,10 +287,20 @@ def build(
     dev = [write_shard((out / "dev" / f"{slug}.jsonl", [finals[slug]], 0, 1, seed)) for slug in heldout]
     kept, dropped = totals(report for report in reports if report.role == "train")
     report = Report(
-        reports, shards, dev, missing, kept, dropped, decontamination is not None, seed, time.monotonic() - begin
+        reports,
+        shards,
+        dev,
+        missing,
+        kept,
+        dropped,
+        decontamination is not None,
+        seed,
+        time.monotonic() - begin,
     )
     (out / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report)))
-    (out / "manifest.json").write_bytes(msgspec.json.format(msgspec.json.encode({"train": shards, "dev": dev})))
+    (out / "manifest.json").write_bytes(
+        msgspec.json.format(msgspec.json.encode({"train": shards, "dev": dev}))
+    )
     return report
 
 
@@ -463,7 +319,9 @@ def totals(reports: Iterable[RepositoryReport]) -> tuple[list[int], Counts]:
 def table(report: Report) -> str:
     """The build's totals for people: megabytes are 10^6 bytes."""
     rows = [f"{'kept':24}{report.kept[0]:>9,} files {report.kept[1] / 1e6:>9.1f} MB"]
-    rows += [f"{name:24}{files:>9,} files {size / 1e6:>9.1f} MB" for name, (files, size) in report.dropped.items()]
+    rows += [
+        f"{name:24}{files:>9,} files {size / 1e6:>9.1f} MB" for name, (files, size) in report.dropped.items()
+    ]
     rows += [f"{shard.path}: {shard.files:,} files, {shard.bytes / 2**20:.1f} MiB" for shard in report.shards]
     rows += [f"missing: {line}" for line in report.missing]
     return "\n".join([*rows, f"{report.seconds:.0f} s"])
@@ -473,13 +331,15 @@ def main(arguments: list[str] | None = None) -> int:
     """The command line."""
     parser = argparse.ArgumentParser(prog="codeworld.training.corpus", description=__doc__)
     parser.add_argument("--manifest", type=Path, required=True, help="TSV: repo, role, licence, commit")
-    parser.add_argument("--mirrors", type=Path, required=True, help="folder of bare clones, owner+name/repo each")
+    parser.add_argument(
+        "--mirrors", type=Path, required=True, help="folder of bare clones, owner+name/repo each"
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--decontamination", type=Path, help="gzip of sorted uint64 window hashes")
     parser.add_argument("--cpython-lib", type=Path, help="Lib folder for the row python/cpython@...:Lib")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--seed", type=int, default=0, help="of the spreading over shards")
-    parser.add_argument("--clone", action="store_true", help="clone repositories that have no mirror (uses the network)")
+    parser.add_argument("--clone", action="store_true", help="clone what has no mirror (uses the network)")
     parser.add_argument("--clone-url", default=CLONE_URL, help="URL with {repo} in it")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
     given = parser.parse_args(arguments)

@@ -131,7 +131,10 @@ def window_hashes(text: str) -> set[bytes]:
     starts = [0, *accumulate(length + 1 for length in lengths)]
     ends = starts[WINDOW_TOKENS:]
     hasher = blake2b
-    return {hasher(buffer[start : end - 1], digest_size=8).digest() for start, end in zip(starts, ends, strict=False)}
+    return {
+        hasher(buffer[start : end - 1], digest_size=8).digest()
+        for start, end in zip(starts, ends, strict=False)
+    }
 
 
 def evaluation_hits(text: str, windows: frozenset[bytes]) -> int:

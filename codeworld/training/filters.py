@@ -12,6 +12,7 @@ import ast
 import hashlib
 import re
 import warnings
+from itertools import pairwise
 from typing import Final
 
 MAX_BYTES: Final = 200_000
@@ -24,21 +25,28 @@ HEADER_CHARS: Final = 4_000
 MASKED_EMAIL: Final = "user@example.com"
 
 PERMISSIVE: Final = frozenset(
-    "MIT MIT-0 MIT-CMU BSD-2-Clause BSD-3-Clause 0BSD ISC Apache-2.0 PSF-2.0 Python-2.0 Unlicense Zlib Biopython".split()
+    """
+    MIT MIT-0 MIT-CMU BSD-2-Clause BSD-3-Clause 0BSD ISC Apache-2.0 PSF-2.0 Python-2.0 Unlicense Zlib Biopython
+    """.split()  # noqa: SIM905 (a list of names reads better than a column of strings)
 )
 
 _VENDORED: Final = frozenset(
-    "vendor vendored vendors _vendor _vendored third_party thirdparty third-party 3rdparty external externals extern _extern"
-    " externs node_modules site-packages dist-packages bundled _bundled submodules deps __pycache__".split()
+    """
+    vendor vendored vendors _vendor _vendored third_party thirdparty third-party 3rdparty external externals extern
+    _extern externs node_modules site-packages dist-packages bundled _bundled deps __pycache__
+    """.split()  # noqa: SIM905
 )
-_GENERATED_DIRS: Final = frozenset("_generated generated autogen gen_py __generated__".split())
+_GENERATED_DIRS: Final = frozenset(["_generated", "generated", "autogen", "gen_py", "__generated__"])
 _GENERATED_NAME: Final = re.compile(
-    r"(_pb2(_grpc)?\.py|^(versioneer|_version|ez_setup|distribute_setup|get-pip|bootstrap-buildout|parsetab|lextab)\.py)$"
+    r"(_pb2(_grpc)?\.py"
+    r"|^(versioneer|_version|ez_setup|distribute_setup|get-pip|bootstrap-buildout|parsetab|lextab)\.py)$"
 )
 _MIGRATION: Final = re.compile(r"(^|/)migrations/\d{4}_[^/]*\.py$")
 # Evaluation sets that must not even be opened: the hashes only work on what has been read.
 _BENCHMARK: Final = re.compile(r"human[-_ ]?eval|quix[-_ ]?bugs|crux[-_ ]?eval", re.IGNORECASE)
-_TEST_DIRS: Final = frozenset("test tests _test _tests unittests unit_tests integration_tests testcases".split())
+_TEST_DIRS: Final = frozenset(
+    ["test", "tests", "_test", "_tests", "unittests", "unit_tests", "integration_tests", "testcases"]
+)
 _TEST_NAME: Final = re.compile(r"^(test_.*|test[A-Z].*|.*_tests?|tests?|conftest)\.py$")
 
 _GENERATED_COMMENT: Final = re.compile(
@@ -47,12 +55,14 @@ _GENERATED_COMMENT: Final = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _GENERATED_TEXT: Final = re.compile(
-    r"(this (file|module|code) (was|is|has been) (auto[- ]?|automatically )generated|\bdo not edit\b.{0,40}(generated|file)"
+    r"(this (file|module|code) (was|is|has been) (auto[- ]?|automatically )generated"
+    r"|\bdo not edit\b.{0,40}(generated|file)"
     r"|generated .{0,60}\bdo not edit\b)",
     re.IGNORECASE,
 )
 _NON_PERMISSIVE: Final = re.compile(
-    r"GNU\s+(?:#\s*)?((Lesser|Affero|Library)\s+(?:#\s*)?)?General\s+(?:#\s*)?Public|\b[AL]?GPL\s?-?(v?\s?[23]|licen[sc]e)"
+    r"GNU\s+(?:#\s*)?((Lesser|Affero|Library)\s+(?:#\s*)?)?General\s+(?:#\s*)?Public"
+    r"|\b[AL]?GPL\s?-?(v?\s?[23]|licen[sc]e)"
     r"|\b(under|licensed under|of) the (terms of the )?[AL]?GPL\b|Mozilla\s+Public\s+Licen[sc]e|\bMPL[- ]?[12]\b"
     r"|Eclipse\s+Public\s+Licen[sc]e|\bCDDL\b|Server\s+Side\s+Public|Business\s+Source\s+Licen[sc]e|Commons\s+Clause"
     r"|(?<!\w)(CC[- ]BY[- ](NC|SA|ND)|non-?commercial|share-?alike)\b|proprietary (and|or|information|software|licen)"
@@ -76,11 +86,9 @@ _LITERAL_LINE: Final = re.compile(
     r"|[rRbBuU]?'[^'\n]*+'|None|True|False)++(?:#.*)?$",
     re.MULTILINE,
 )
-_PYTHON2: Final = re.compile(
-    r"^[ \t]*print[ \t]+[\"'\w%`]|^[ \t]*print[ \t]*>>|^[ \t]*except[ \t]+[\w.()\t ,]+,[ \t]*\w+[ \t]*:|^[ \t]*raise[ \t]+[\w.]+,"
-    r"|^[ \t]*exec[ \t]+[\"'\w]|\bur[\"']|\b0[0-7]+\b|<>|^[ \t]*print[ \t]*$",
-    re.MULTILINE,
-)
+_PYTHON2: Final = re.compile(r"^[ \t]*(print[ \t]+[\"'\w%`]|print[ \t]*>>|exec[ \t]+[\"'\w])", re.MULTILINE)
+# A file in the newest syntax does not parse on an older interpreter either, and its prose may hold a line "print it".
+_PYTHON3: Final = re.compile(r"\bf[\"']|\basync def\b|\)[ \t]*->|\bnonlocal\b|^[ \t]*print\(", re.MULTILINE)
 _EMAIL: Final = re.compile(
     r"(?<![\w.+-])([A-Za-z0-9][\w.+-]*)@((?:[A-Za-z0-9-]+\.)+(?:com|org|net|edu|gov|mil|info|biz|name|dev|[a-z]{2}))(?![\w(\[-])"
 )
@@ -99,7 +107,11 @@ def path_reason(path: str) -> str | None:
         return "benchmark_path"
     if any(folder.lower() in _VENDORED for folder in folders):
         return "vendored"
-    if _GENERATED_NAME.search(name) or _MIGRATION.search(path) or any(f.lower() in _GENERATED_DIRS for f in folders):
+    if (
+        _GENERATED_NAME.search(name)
+        or _MIGRATION.search(path)
+        or any(f.lower() in _GENERATED_DIRS for f in folders)
+    ):
         return "generated_path"
     return None
 
@@ -192,7 +204,9 @@ def strip_licence(text: str) -> str:
     """Text without its leading licence comments; shebang, coding line and other comments stay."""
     end = _comment_end(text)
     blocks = re.split(r"(?<=\n)(?=[ \t]*\n)", text[:end])
-    kept = "".join(block if not _LICENCE_WORDS.search(block) else _interpreter_lines(block) for block in blocks)
+    kept = "".join(
+        block if not _LICENCE_WORDS.search(block) else _interpreter_lines(block) for block in blocks
+    )
     rest = text[end:]
     match = _DOCSTRING.match(rest)
     if match and _licence_docstring(match.group(2)):
@@ -218,7 +232,7 @@ def _interpreter_lines(block: str) -> str:
 def mask_emails(text: str) -> tuple[str, int]:
     """Text with personal e-mail addresses replaced, and how many; documentation domains and git@ stay."""
     pieces = text.split("@")
-    if not any(left[-1:].isalnum() and right[:1].isalnum() for left, right in zip(pieces, pieces[1:], strict=False)):
+    if not any(left[-1:].isalnum() and right[:1].isalnum() for left, right in pairwise(pieces)):
         return text, 0
     count = 0
 
@@ -240,7 +254,7 @@ def syntax(text: str) -> str:
             warnings.simplefilter("ignore")
             ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return "python2" if _PYTHON2.search(text) else "unparsable"
+        return "python2" if _PYTHON2.search(text) and not _PYTHON3.search(text) else "unparsable"
     return "ok"
 
 

@@ -1,8 +1,7 @@
 """Deterministic sets of holes to score completion on: held-out repositories, and MBPP made into infilling.
 
-A hole is a JSON object on one line: ``id``, ``repo``, ``path``, ``kind``, ``shape`` (see codeworld.canvas), ``prefix``,
-``suffix``, ``target`` and ``seeds``. The document around a hole is budgeted as it is for a live keystroke, and its seeds
-come from the repository *without* the hole: the index never holds the document itself, whose other lines are passed in.
+A hole is a JSON object on one line, see ``Hole``. The document around it is budgeted as it is for a live keystroke, and
+its seeds come from the repository *without* the hole: of the document itself only the other lines are looked at.
 
     python -m codeworld.training.holes --mirror DIR --manifest data/manifest.tsv --out heldout_holes.jsonl
     python -m codeworld.training.holes --mbpp mbpp_infilling_dev.jsonl.gz --out mbpp_holes.jsonl
@@ -13,6 +12,7 @@ from __future__ import annotations
 import argparse
 import gzip
 import io
+import itertools
 import json
 import random
 import subprocess
@@ -35,7 +35,14 @@ MAX_FILE_BYTES = 200_000
 MAX_BLOCK_LINES = 4
 PER_REPOSITORY: dict[Kind, int] = {"rest": 58, "line": 58, "block": 50}
 _NOT_CODE = (tokenize.COMMENT,)
-_LAYOUT = (tokenize.NEWLINE, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.ENCODING, tokenize.COMMENT)
+_LAYOUT = (
+    tokenize.NEWLINE,
+    tokenize.NL,
+    tokenize.INDENT,
+    tokenize.DEDENT,
+    tokenize.ENCODING,
+    tokenize.COMMENT,
+)
 
 
 class Hole(msgspec.Struct, frozen=True):
@@ -78,7 +85,7 @@ def code_lines(text: str) -> list[int]:
         tokens = list(tokenize.generate_tokens(io.StringIO(text).readline))
     except (tokenize.TokenError, SyntaxError, ValueError):
         return []
-    for token, after in zip(tokens, tokens[1:], strict=False):
+    for token, after in itertools.pairwise(tokens):
         first, last = token.start[0] - 1, token.end[0] - 1
         docstring = token.type == tokenize.STRING and previous in _LAYOUT and after.type in _LAYOUT
         if token.type in _NOT_CODE or docstring or (token.type == tokenize.STRING and last > first):
@@ -127,12 +134,14 @@ def _cut(kind: Kind, path: str, text: str, number: int, chance: random.Random) -
     end = start + sum(len(each) + 1 for each in lines[number:last]) + len(lines[last].rstrip())
     start += column
     target = text[start:end]
-    if not MIN_TARGET_CHARS <= len(target.strip()) or len(target) > MAX_TARGET_CHARS:
+    if len(target.strip()) < MIN_TARGET_CHARS or len(target) > MAX_TARGET_CHARS:
         return None
     return Place(kind, path, text, start, end)
 
 
-def repository_holes(repo: str, files: Sequence[tuple[str, str]], counts: dict[Kind, int], seed: int) -> Iterator[Hole]:
+def repository_holes(
+    repo: str, files: Sequence[tuple[str, str]], counts: dict[Kind, int], seed: int
+) -> Iterator[Hole]:
     """Holes of one repository's ``(path, text)`` files, seeds retrieved from the repository without each hole."""
     index = RepositoryIndex()
     for path, text in sorted(files):
@@ -158,7 +167,7 @@ def repository_holes(repo: str, files: Sequence[tuple[str, str]], counts: dict[K
             place.text[place.start_char : place.end_char],
             repo,
             place.path,
-            seeds,
+            request.seeds,
         )
 
 
@@ -166,13 +175,17 @@ def mbpp_holes(lines: Iterable[str]) -> Iterator[Hole]:
     """The MBPP infilling set in the same form; no repository, so no seeds."""
     for line in lines:
         item = json.loads(line)
-        yield Hole(item["task_id"], item["kind"], "span", item["prompt"], item["suffix"], item["canonical_solution"])
+        yield Hole(
+            item["task_id"], item["kind"], "span", item["prompt"], item["suffix"], item["canonical_solution"]
+        )
 
 
 def git_files(git_dir: Path, commit: str) -> list[tuple[str, str]]:
     """``(path, text)`` of the Python files of a commit that are UTF-8 and no larger than MAX_FILE_BYTES."""
     git = ["git", f"--git-dir={git_dir}"]
-    listing = subprocess.run([*git, "ls-tree", "-r", "-l", "-z", commit], check=True, capture_output=True).stdout
+    listing = subprocess.run(
+        [*git, "ls-tree", "-r", "-l", "-z", commit], check=True, capture_output=True
+    ).stdout
     files = []
     for row in filter(None, listing.decode().split("\0")):
         about, path = row.split("\t", 1)
@@ -193,7 +206,9 @@ def manifest_rows(manifest: Path, role: str) -> list[tuple[str, str]]:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m codeworld.training.holes", description="Make a set of holes.")
+    parser = argparse.ArgumentParser(
+        prog="python -m codeworld.training.holes", description="Make a set of holes."
+    )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--mbpp", type=Path, help="mbpp_infilling_dev.jsonl.gz")
     parser.add_argument("--mirror", type=Path, help="folder of {owner+name}/repo git directories")

@@ -128,12 +128,16 @@ def repeated_prefix(case: Case) -> Case | Reject:
     above = next((line for r in range(row - 1, -1, -1) if (line := case.snapshot.line(r)).strip()), "")
     first, line_end, _ = case.text.partition(case.snapshot.newline)
     line = case.line_before + first + ("" if line_end else case.line_after)
-    return Reject("repeats-prefix", line.strip()) if is_telling(line) and line.rstrip() == above.rstrip() else case
+    return (
+        Reject("repeats-prefix", line.strip())
+        if is_telling(line) and line.rstrip() == above.rstrip()
+        else case
+    )
 
 
 def loop(case: Case) -> Case | Reject:
     """Not the same thing over and over, as small models do when they are lost. Reason: "repeats-itself"."""
-    found = _LOOP.search(case.text)
+    found = _LOOP.search(case.text + case.snapshot.newline)
     return Reject("repeats-itself", found["unit"].strip()) if found and is_telling(found["unit"]) else case
 
 

@@ -8,7 +8,16 @@ from codeworld.syntax.document import Snapshot
 
 _TAB_COLUMNS = 4  # how many spaces a model writes for one level
 _BRACKETED = frozenset(
-    {"argument_list", "parameters", "list", "tuple", "dictionary", "set", "subscript", "parenthesized_expression"}
+    {
+        "argument_list",
+        "parameters",
+        "list",
+        "tuple",
+        "dictionary",
+        "set",
+        "subscript",
+        "parenthesized_expression",
+    }
 )
 
 

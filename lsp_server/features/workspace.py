@@ -43,11 +43,15 @@ def initialize(server: CodeworldServer, params: lsp.InitializeParams) -> None:
     server.roots = roots
 
 
-async def initialized(server: CodeworldServer, params: lsp.InitializedParams) -> None:
+def initialized(server: CodeworldServer, params: lsp.InitializedParams) -> None:
     """Now there is time: settings from the editor, watching, and the index of each folder."""
     server.report_settings()
     for uri in server.roots:
         _add_folder(server, uri)
+    server.spawn(_begin(server))  # not awaited: pygls trips over the cancellation of what it awaits itself
+
+
+async def _begin(server: CodeworldServer) -> None:
     await _watch(server)
     await _pull_settings(server)
     for folder in server.folders:

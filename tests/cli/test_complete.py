@@ -106,7 +106,8 @@ def test_an_unreadable_model_is_bad_input(
     assert "none" in outcome.err
 
 
-def test_a_comment_is_left_alone(codeworld: Codeworld, tmp_path: Path, tiny_model: Path) -> None:
+@pytest.mark.usefixtures("with_tiny_model")
+def test_a_comment_is_left_alone(codeworld: Codeworld, tmp_path: Path) -> None:
     path = tmp_path / "a.py"
     path.write_text("# this is a comment\nx = 1\n")
     outcome = codeworld("complete", f"{path}:1:12", "--no-engine")

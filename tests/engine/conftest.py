@@ -9,6 +9,7 @@ import pytest
 
 from codeworld.engine import spawn
 from codeworld.engine.client import EngineClient
+from tests.engine.serving import HeldBackend
 
 
 @pytest.fixture
@@ -24,3 +25,8 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         child.terminate()
         child.wait(10)
     shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def model() -> HeldBackend:
+    return HeldBackend()

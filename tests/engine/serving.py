@@ -21,6 +21,7 @@ from codeworld.engine.protocol import (
     Priority,
     Reply,
     Request,
+    Status,
     frame,
     reply_decoder,
 )
@@ -106,6 +107,8 @@ class Serving:
         return self.peers[-1]
 
 
+# Of these only what a test shortens may happen.
+NEVER = {"idle_s": 1e6, "exit_s": 1e6, "retry_load_s": 1e6, "stuck_s": 1e6, "unused_s": 1e6}
 DEFAULT_PATIENCE = Patience()
 
 
@@ -126,3 +129,21 @@ async def serving(
             peer.writer.close()
             with contextlib.suppress(OSError):
                 await peer.writer.wait_closed()
+
+
+def texts(body: Body) -> list[str]:
+    assert isinstance(body, Filled), body
+    return [candidate.text for candidate in body.reply.candidates]
+
+
+async def state(peer: Peer) -> EngineStatus:
+    body = await peer.ask(Status())
+    assert isinstance(body, EngineStatus)
+    return body
+
+
+async def until(peer: Peer, wanted: str) -> EngineStatus:
+    """Poll until the engine is in this state."""
+    while (status := await state(peer)).state != wanted:
+        await asyncio.sleep(0.005)
+    return status

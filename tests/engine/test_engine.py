@@ -2,60 +2,24 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import threading
-from pathlib import Path
 
-import msgspec
 import pytest
 
 from codeworld.canvas import InfillRequest
 from codeworld.engine.core import Patience
-from codeworld.engine.front import MAX_CONNECTIONS
 from codeworld.engine.protocol import (
-    HEADER,
-    MAX_FRAME_BYTES,
     Cancel,
     EngineStatus,
     Failed,
     Filled,
     Infill,
     Load,
-    Request,
-    Shutdown,
-    Status,
-    frame,
 )
-from tests.engine.serving import Body, HeldBackend, Peer, serving
+from tests.engine.serving import NEVER, HeldBackend, serving, state, texts, until
 
 pytestmark = pytest.mark.usefixtures("runtime")
-
-# Of these only what a test shortens may happen.
-NEVER = {"idle_s": 1e6, "exit_s": 1e6, "retry_load_s": 1e6, "stuck_s": 1e6, "unused_s": 1e6}
-
-
-@pytest.fixture
-def model() -> HeldBackend:
-    return HeldBackend()
-
-
-def texts(body: Body) -> list[str]:
-    assert isinstance(body, Filled), body
-    return [candidate.text for candidate in body.reply.candidates]
-
-
-async def state(peer: Peer) -> EngineStatus:
-    body = await peer.ask(Status())
-    assert isinstance(body, EngineStatus)
-    return body
-
-
-async def until(peer: Peer, wanted: str) -> EngineStatus:
-    """Poll until the engine is in this state."""
-    while (status := await state(peer)).state != wanted:
-        await asyncio.sleep(0.005)
-    return status
 
 
 async def test_infill_loads_the_model_and_fills(model: HeldBackend) -> None:
@@ -211,21 +175,6 @@ async def test_a_crash_is_an_answer_and_quotes_nothing(
     assert "secret-of-the-user" not in caplog.text + body.detail
 
 
-@pytest.mark.parametrize(("device", "survives"), [("cpu", True), ("cuda:0", False)])
-async def test_crashes_in_a_row_end_a_process_with_a_gpu(
-    model: HeldBackend, device: str, survives: bool
-) -> None:
-    model.device = device
-    async with serving(lambda: model, Patience(**NEVER)) as served:
-        peer = await served.connect()
-        for number in range(3):
-            assert isinstance(await peer.ask(Infill(InfillRequest(f"CRASH {number}", ""))), Failed)
-        if survives:
-            assert texts(await peer.ask(Infill(InfillRequest("fine", ""))))
-        else:
-            assert await asyncio.wait_for(served.task, 10) == "3 crashes in a row on cuda:0"
-
-
 async def test_cache_answers_without_the_model(model: HeldBackend) -> None:
     async with serving(lambda: model) as served:
         peer = await served.connect()
@@ -312,199 +261,3 @@ async def test_no_guesses_without_document_or_confidence(
         await peer.ask(Infill(InfillRequest(prefix, ")"), document))
         await peer.ask(Infill(InfillRequest("later", ""), "", "batch"))
         assert model.asked == [prefix, "later"]
-
-
-async def test_malformed_message_with_an_id_is_answered_and_the_connection_lives(model: HeldBackend) -> None:
-    async with serving(lambda: model) as served:
-        peer = await served.connect()
-        for message in (
-            {"id": 7, "body": {"type": "sing"}},
-            {"id": 7},
-            {"id": 7, "body": {"type": "infill"}},
-        ):
-            body = msgspec.msgpack.encode(message)
-            peer.writer.write(HEADER.pack(len(body)) + body)
-            answered, answer = await peer.receive()
-            assert answered == 7
-            assert isinstance(answer, Failed)
-            assert answer.reason == "bad-request"
-        assert await state(peer)
-
-
-@pytest.mark.parametrize(
-    "data",
-    [
-        HEADER.pack(MAX_FRAME_BYTES + 1) + b"x" * 100,
-        b"GET / HTTP/1.1\r\n\r\n",
-        HEADER.pack(3) + b"\xff\xff\xff",
-        HEADER.pack(0),
-        HEADER.pack(100_000) + b"\x91" * 100_000,  # deeply nested
-        HEADER.pack(4) + msgspec.msgpack.encode(["id"]),
-    ],
-    ids=["oversize", "http", "garbage", "empty", "nested", "list"],
-)
-async def test_nonsense_closes_that_connection_only(model: HeldBackend, data: bytes) -> None:
-    async with serving(lambda: model) as served:
-        other, peer = await served.connect(), await served.connect()
-        peer.writer.write(data)
-        assert await peer.ends() == b""
-        assert await state(other)
-
-
-async def test_messages_in_pieces_and_several_at_once(model: HeldBackend) -> None:
-    async with serving(lambda: model) as served:
-        peer = await served.connect()
-        data = frame(Request(1, Status())) + frame(Request(2, Infill(InfillRequest("é" * 5000, "")))) * 1
-        for start in range(0, len(data), 997):
-            peer.writer.write(data[start : start + 997])
-            await asyncio.sleep(0)
-        peer.writer.write(frame(Request(3, Status())) + frame(Request(4, Status())))
-        assert sorted([(await peer.receive())[0] for _ in range(4)]) == [1, 2, 3, 4]
-
-
-async def test_another_protocol_version_is_refused_but_may_ask_for_status(model: HeldBackend) -> None:
-    async with serving(lambda: model) as served:
-        peer = await served.connect()
-        peer.writer.write(frame(Request(1, Infill(InfillRequest("a", "")), version=99)))
-        peer.writer.write(frame(Request(2, Status(), version=99)))
-        _, refused = await peer.receive()
-        assert isinstance(refused, Failed)
-        assert refused.reason == "bad-request"
-        assert isinstance((await peer.receive())[1], EngineStatus)
-
-
-async def test_connections_are_bounded(model: HeldBackend) -> None:
-    async with serving(lambda: model) as served:
-        peers = [await served.connect() for _ in range(MAX_CONNECTIONS)]
-        assert await state(peers[-1])
-        assert await (await served.connect()).ends() == b""
-        peers[0].writer.close()
-        while len(served.front.connections) == MAX_CONNECTIONS:
-            await asyncio.sleep(0.005)
-        assert await state(await served.connect())
-
-
-async def test_a_client_that_does_not_read_is_cut_off(
-    model: HeldBackend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("codeworld.engine.front.MAX_UNREAD_BYTES", 10_000)
-    async with serving(lambda: model) as served:
-        peer, other = await served.connect(), await served.connect()
-        peer.writer.transport.pause_reading()  # type: ignore[attr-defined]
-        while len(served.front.connections) == 2:
-            for _ in range(1000):
-                peer.send(Status())
-            await asyncio.sleep(0)
-        assert await state(other)
-
-
-async def test_idle_unloads_and_the_next_request_loads_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("codeworld.engine.core.LEAN_MB", 1e6)
-    models: list[HeldBackend] = []
-
-    def factory() -> HeldBackend:
-        models.append(HeldBackend())
-        return models[-1]
-
-    async with serving(factory, Patience(**{**NEVER, "idle_s": 0.05})) as served:
-        peer = await served.connect()
-        assert texts(await peer.ask(Infill(InfillRequest("a", ""), "doc")))
-        status = await until(peer, "unloaded")
-        assert status.model == ""
-        assert texts(await peer.ask(Infill(InfillRequest("a", ""), "doc"))), "the cache is empty too"
-        assert [len(model.asked) for model in models] == [1, 1]
-        assert models[0].unloaded
-
-
-async def test_idle_ends_a_process_that_stays_heavy(
-    model: HeldBackend, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("codeworld.engine.core.LEAN_MB", 1.0)
-    async with serving(lambda: model, Patience(**{**NEVER, "idle_s": 0.05})) as served:
-        peer = await served.connect()
-        assert texts(await peer.ask(Infill(InfillRequest("a", ""))))
-        assert await asyncio.wait_for(served.task, 10) == "idle"
-        assert await peer.ends() == b""
-        assert model.unloaded
-
-
-async def test_no_unload_while_a_request_runs(model: HeldBackend) -> None:
-    async with serving(lambda: model, Patience(**{**NEVER, "idle_s": 0.04})) as served:
-        peer = await served.connect()
-        request = peer.infill("HOLD")
-        await model.begins()
-        await asyncio.sleep(0.2)
-        assert (await state(peer)).state == "ready"
-        assert not model.unloaded
-        model.release.set()
-        assert (await peer.receive())[0] == request
-
-
-async def test_idle_without_clients_ends_the_process_and_removes_the_socket(model: HeldBackend) -> None:
-    async with serving(lambda: model, Patience(**{**NEVER, "exit_s": 0.1})) as served:
-        peer = await served.connect()
-        await asyncio.sleep(0.3)
-        assert not served.task.done(), "somebody is connected"
-        peer.writer.close()
-        assert await asyncio.wait_for(served.task, 10) == "idle"
-        assert not Path(served.path).exists()
-
-
-async def test_a_process_that_nobody_came_to_ends_early(model: HeldBackend) -> None:
-    async with serving(lambda: model, Patience(**{**NEVER, "unused_s": 0.1})) as served:
-        assert await asyncio.wait_for(served.task, 10) == "idle"
-
-
-async def test_a_process_that_somebody_came_to_stays(model: HeldBackend) -> None:
-    async with serving(lambda: model, Patience(**{**NEVER, "unused_s": 0.1})) as served:
-        peer = await served.connect()
-        await peer.ask(Infill(InfillRequest("a", "")))
-        peer.writer.close()
-        await asyncio.sleep(0.3)
-        assert not served.task.done()
-
-
-async def test_shutdown_answers_everybody(model: HeldBackend) -> None:
-    async with serving(lambda: model) as served:
-        peer, other = await served.connect(), await served.connect()
-        running, waiting = other.infill("HOLD"), other.infill("waiting")
-        await model.begins()
-        assert isinstance(await peer.ask(Shutdown()), EngineStatus)
-        assert sorted([await other.receive(), await other.receive()]) == [
-            (running, Failed("closing")),
-            (waiting, Failed("closing")),
-        ]
-        assert await other.ends() == b""
-        assert await peer.ends() == b""
-        assert await asyncio.wait_for(served.task, 10) == "shutdown"
-        assert await model.stops() == "HOLD"
-
-
-async def test_a_model_that_does_not_stop_ends_the_process(model: HeldBackend) -> None:
-    async with serving(lambda: model, Patience(**{**NEVER, "stuck_s": 0.1})) as served:
-        peer = await served.connect()
-        request = peer.infill("HOLD DEAF")
-        await model.begins()
-        peer.send(Cancel(request))
-        peer.infill("waiting")
-        assert await peer.receive() == (request, Failed("cancelled"))
-        assert (await peer.receive())[1] == Failed("closing")
-        assert await asyncio.wait_for(served.task, 10) == "the model does not stop"
-        model.release.set()
-
-
-async def test_an_engine_whose_socket_is_gone_ends(model: HeldBackend) -> None:
-    async with serving(lambda: model, Patience(**{**NEVER, "exit_s": 1.0})) as served:
-        peer = await served.connect()
-        Path(served.path).unlink()
-        assert await peer.ends() == b""
-        assert await asyncio.wait_for(served.task, 10) == "the socket's file is gone"
-
-
-async def test_the_socket_of_a_successor_is_left_alone(model: HeldBackend) -> None:
-    async with serving(lambda: model, Patience(**{**NEVER, "exit_s": 1.0})) as served:
-        await state(await served.connect())
-        Path(served.path).unlink()
-        Path(served.path).touch()
-        await asyncio.wait_for(served.task, 10)
-        assert Path(served.path).exists()

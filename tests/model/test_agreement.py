@@ -36,7 +36,9 @@ def network(tiny: Path) -> Network:
 @pytest.fixture(scope="module")
 def row(tiny: Path, network: Network) -> Row:
     text = Path(checkpoint.__file__).read_text()
-    source = SourceFile("checkpoint.py", text, Parser(Language(tree_sitter_python.language())).parse(text.encode()))
+    source = SourceFile(
+        "checkpoint.py", text, Parser(Language(tree_sitter_python.language())).parse(text.encode())
+    )
     tokenizer = CodeTokenizer(tiny / "tokenizer.json")
     builder = RowBuilder(
         tokenizer, checkpoint.read_labels(tiny), network.config, SHAPE, Mixture(), random.Random(3)
@@ -97,7 +99,9 @@ def test_nothing_leaks_from_the_hole(tiny: Path, network: Network, row: Row) -> 
     def states(ids: Tensor) -> Tensor:
         x = network.embed(ids, batch["label"], batch["kind"] == IN_CANVAS)
         return network(
-            x, batch["position"], lambda _, q, k, v: F.scaled_dot_product_attention(q, k, v, mask, enable_gqa=True)
+            x,
+            batch["position"],
+            lambda _, q, k, v: F.scaled_dot_product_attention(q, k, v, mask, enable_gqa=True),
         )[0]
 
     before = states(batch["ids"])
@@ -117,5 +121,7 @@ def test_typing_extends_the_memory_to_the_same_state(tiny: Path, network: Networ
     for end in range(1200, 1260, 7):
         reader.context(text[:end], text[end:], "fill.py")
     fresh = Reader(network, reader.tokenizer, 256, 64, 64)
-    assert reader.context(text[:1260], text[1260:], "fill.py") == fresh.context(text[:1260], text[1260:], "fill.py")
+    assert reader.context(text[:1260], text[1260:], "fill.py") == fresh.context(
+        text[:1260], text[1260:], "fill.py"
+    )
     torch.testing.assert_close(reader.keys[:, :, :192], fresh.keys[:, :, :192], rtol=1e-3, atol=1e-4)

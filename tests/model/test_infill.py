@@ -35,7 +35,9 @@ def test_same_request_same_answer(model: infill.Infiller) -> None:
     assert [c.text for c in first.candidates] == [c.text for c in second.candidates]
 
 
-@pytest.mark.parametrize(("prefix", "suffix"), [("", ""), ("x", ""), ("", "x = 1\n"), ("é😀", "\r\n"), ("\n", "\n")])
+@pytest.mark.parametrize(
+    ("prefix", "suffix"), [("", ""), ("x", ""), ("", "x = 1\n"), ("é😀", "\r\n"), ("\n", "\n")]
+)
 def test_edges_do_not_fail(model: infill.Infiller, prefix: str, suffix: str) -> None:
     model.infill(InfillRequest(prefix, suffix))
     model.infill(InfillRequest(prefix, suffix, shape="span"))
@@ -49,7 +51,9 @@ def test_stop_is_obeyed_and_leaves_the_model_sound(tiny: Path, model: infill.Inf
     calls = iter([False, False, True])
     with pytest.raises(infill.Stopped):
         stopped.infill(request, lambda: next(calls, True))
-    assert [c.text for c in stopped.infill(request).candidates] == [c.text for c in fresh.infill(request).candidates]
+    assert [c.text for c in stopped.infill(request).candidates] == [
+        c.text for c in fresh.infill(request).candidates
+    ]
 
 
 def test_a_damaged_checkpoint_is_one_clear_line(tiny: Path, tmp_path: Path) -> None:

@@ -6,7 +6,13 @@ import pytest
 
 from codeworld.model.tokenizer import SPECIAL, CodeTokenizer
 
-TEXTS = ["def f(x):\n\treturn x  # ok\n", "a = 'naïve 😀 日本'\r\n", "", "    \n\n  x=1_000.5e-3", "<|mask|> is text"]
+TEXTS = [
+    "def f(x):\n\treturn x  # ok\n",
+    "a = 'naïve 😀 日本'\r\n",
+    "",
+    "    \n\n  x=1_000.5e-3",
+    "<|mask|> is text",
+]
 
 
 @pytest.mark.parametrize("text", TEXTS)

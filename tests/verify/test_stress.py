@@ -19,7 +19,27 @@ from codeworld.verify.settings import CompletionSettings
 
 REPOSITORY = Path(__file__).parents[2]
 STDLIB = Path(sysconfig.get_paths()["stdlib"])
-STRAY = (")", "]", "}", "(", "[", "{", '"""', "'", '"', "\\", ":", ",", "=", "#", "\t", "    ", "else:", "try:", "@x")
+STRAY = (
+    ")",
+    "]",
+    "}",
+    "(",
+    "[",
+    "{",
+    '"""',
+    "'",
+    '"',
+    "\\",
+    ":",
+    ",",
+    "=",
+    "#",
+    "\t",
+    "    ",
+    "else:",
+    "try:",
+    "@x",
+)
 
 
 class Hole(NamedTuple):
@@ -29,7 +49,9 @@ class Hole(NamedTuple):
 
 
 def real_files(count: int, chance: random.Random) -> list[str]:
-    stdlib = sorted(path for folder in ("", "json", "asyncio", "email", "test") for path in (STDLIB / folder).glob("*.py"))
+    stdlib = sorted(
+        path for folder in ("", "json", "asyncio", "email", "test") for path in (STDLIB / folder).glob("*.py")
+    )
     own = sorted(REPOSITORY.glob("codeworld/**/*.py"))
     paths = chance.sample(stdlib, count) + chance.sample(own, min(len(own), count // 3))
     texts = []
@@ -91,7 +113,9 @@ def test_a_file_that_parses_still_parses(multiline: bool, record_property: pytes
         for hole in holes(text, 20, chance):
             seen["holes"] += 1
             for number, fill in enumerate(hostile(hole, lines, chance)):
-                verdict = verify(hole.snapshot, hole.cursor_char, Candidate(fill, Source.DENOISER, 0.0, 1), settings)
+                verdict = verify(
+                    hole.snapshot, hole.cursor_char, Candidate(fill, Source.DENOISER, 0.0, 1), settings
+                )
                 seen["candidates"] += 1
                 if not isinstance(verdict, Accept):
                     seen[verdict.reason] += 1
