@@ -266,10 +266,10 @@ def build(
     """Build the corpus under `out`; `library` is CPython's Lib folder for the manifest row that names it."""
     begin = time.monotonic()
     sources = read_manifest(manifest)
-    stage, final = out / "stage", out / "final"
-    for folder in (stage, final, out / "dev"):
+    final = out / "final"
+    for folder in (out / "stage", final, out / "dev"):
         folder.mkdir(parents=True, exist_ok=True)
-    spools = {source.slug: stage / f"{source.slug}.msgpack" for source in sources}
+    spools = {source.slug: out / "stage" / f"{source.slug}.msgpack" for source in sources}
     notes = _parallel(jobs, extract, [(s, mirrors, spools[s.slug], library) for s in sources])
     missing = [f"{s.repo}: {note}" for s, note in zip(sources, notes, strict=True) if note]
     present = [source for source, note in zip(sources, notes, strict=True) if not note]
@@ -286,22 +286,17 @@ def build(
     heldout = [source.slug for source in present if source.role != "train"]
     dev = [write_shard((out / "dev" / f"{slug}.jsonl", [finals[slug]], 0, 1, seed)) for slug in heldout]
     kept, dropped = totals(report for report in reports if report.role == "train")
-    report = Report(
-        reports,
-        shards,
-        dev,
-        missing,
-        kept,
-        dropped,
-        decontamination is not None,
-        seed,
-        time.monotonic() - begin,
-    )
-    (out / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report)))
-    (out / "manifest.json").write_bytes(
-        msgspec.json.format(msgspec.json.encode({"train": shards, "dev": dev}))
-    )
+    seconds = time.monotonic() - begin
+    report = Report(reports, shards, dev, missing, kept, dropped, decontamination is not None, seed, seconds)
+    _save(out, report)
     return report
+
+
+def _save(out: Path, report: Report) -> None:
+    """Write report.json and, with the digests of what was built, manifest.json."""
+    (out / "report.json").write_bytes(msgspec.json.format(msgspec.json.encode(report)))
+    built = {"train": report.shards, "dev": report.dev}
+    (out / "manifest.json").write_bytes(msgspec.json.format(msgspec.json.encode(built)))
 
 
 def totals(reports: Iterable[RepositoryReport]) -> tuple[list[int], Counts]:
