@@ -99,7 +99,7 @@ def _entries(lines: Iterable[str]) -> Iterator[str]:
 
 
 def parse(entry: str) -> Change | None:
-    """The change in one commit's log text; None when it is too large, touches too much or only adds or deletes files."""
+    """The change in one commit's log text; None when it is too large, touches too much, adds or deletes files."""
     head, separator, diff = entry.partition(_END)
     commit, _, rest = head.partition("\n")
     moment, _, message = rest.partition("\n")

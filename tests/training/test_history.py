@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 from pathlib import Path
 
@@ -15,11 +16,13 @@ from codeworld.training import filters, history
 def git_dir(tmp_path: Path) -> Path:
     git = ["git", "-C", str(tmp_path), "-c", "user.name=t", "-c", "user.email=t@example.com"]
 
+    dates = dict.fromkeys(("GIT_AUTHOR_DATE", "GIT_COMMITTER_DATE"), "2001-02-03T04:05:06Z")
+
     def commit(message: str, **files: str) -> None:
         for name, text in files.items():
             (tmp_path / f"{name}.py").write_text(text)
         subprocess.run([*git, "add", "."], check=True)
-        subprocess.run([*git, "commit", "-q", "-m", message], check=True)
+        subprocess.run([*git, "commit", "-q", "-m", message], check=True, env={**os.environ, **dates})
 
     subprocess.run(["git", "init", "-q", str(tmp_path)], check=True)
     commit("Add a", a="x = 1\ny = 2\n")
@@ -42,7 +45,8 @@ def test_mine(git_dir: Path) -> None:
 
 
 def test_since_cuts(git_dir: Path) -> None:
-    assert list(history.mine(git_dir, since="2100-01-01")) == []
+    assert list(history.mine(git_dir, since="2010-01-01")) == []
+    assert len(list(history.mine(git_dir, since="2000-01-01"))) == 2
 
 
 def test_stopping_early_ends_git(git_dir: Path) -> None:
