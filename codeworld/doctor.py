@@ -155,6 +155,8 @@ def _version() -> str:
 def _torch(degraded: list[str]) -> tuple[Torch | None, tuple[Device, ...]]:
     try:
         import torch
+
+        from codeworld.model import quantised
     except ImportError as error:
         degraded.append(f"torch cannot be imported: {error}")
         return None, ()
@@ -164,6 +166,8 @@ def _torch(degraded: list[str]) -> tuple[Torch | None, tuple[Device, ...]]:
         devices.append(Device(properties.name, "cuda", properties.total_memory // 1_000_000))
     if len(devices) == 1:
         degraded.append("no GPU that torch can use: the model runs on the CPU")
+        if not quantised.supported():
+            degraded.append("this torch has no int8 matrix product here: the model runs in fp32, slower")
     found = Torch(
         str(torch.__version__),
         torch.version.cuda or "",
