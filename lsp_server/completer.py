@@ -25,12 +25,12 @@ log = logging.getLogger("codeworld.server")
 
 
 class Completion(NamedTuple):
-    """``text`` to insert at ``cursor_char`` of ``snapshot``."""
+    """``text`` to insert at a client's position of ``document`` as it is now."""
 
-    snapshot: Snapshot
-    cursor_char: int
+    document: OpenDocument
+    row: int
+    column: int
     text: str
-    confidence: float
 
 
 class Completer:
@@ -52,20 +52,13 @@ class Completer:
         document = self._server.session.get(uri)
         if document is None or not self._may_complete(document, explicit):
             return None
-        snapshot = document.snapshot()
-        if row >= snapshot.line_count:
-            return None  # of a text we do not have
-        cursor_char = snapshot.char_at(row, column, self._server.encoding)
-        offer = document.offer
         # Who asks explicitly may know that something else has changed.
-        verdict = offer.at(cursor_char) if offer is not None and not explicit else None
-        if verdict is None:
-            verdict = await self._find(document, snapshot, cursor_char)
-        else:
-            self.from_memory += 1
+        known = document.offer.at(row, column) if document.offer is not None and not explicit else None
+        self.from_memory += known is not None
+        verdict = known or await self._find(document, row, column)
         if not isinstance(verdict, Accept):
             return None
-        return Completion(snapshot, cursor_char, verdict.text, verdict.candidate.confidence)
+        return Completion(document, row, column, verdict.text)
 
     def give_way(self, uri: str) -> None:
         """Answer the request that waits for this document, if there is one, with nothing."""
@@ -88,12 +81,16 @@ class Completer:
             return False
         return self._server.allows(document.path)
 
-    async def _find(self, document: OpenDocument, snapshot: Snapshot, cursor_char: int) -> Verdict | None:
+    async def _find(self, document: OpenDocument, row: int, column: int) -> Verdict | None:
         """Ask, and wait until there is an answer or nobody wants it any more."""
+        snapshot = document.snapshot()
+        if row >= snapshot.line_count:
+            return None  # of a text we do not have
         before = self._jobs.pop(document.uri, None)
         if before is not None:
             before.cancel()
-        offer = document.begin_offer(cursor_char)
+        encoding = self._server.encoding
+        offer = document.begin_offer(snapshot.char_at(row, column, encoding), encoding)
         job = asyncio.create_task(self._ask(document, snapshot, offer))
         waiting = asyncio.get_running_loop().create_future()
         self._jobs[document.uri], self._waiting[document.uri] = job, waiting

@@ -17,11 +17,9 @@ _LABEL_CHARS = 60
 _SORTED_LAST = "~codeworld"
 
 
-def inline_item(
-    snapshot: Snapshot, cursor_char: int, text: str, encoding: Encoding
-) -> lsp.InlineCompletionItem:
+def inline_item(row: int, column: int, text: str) -> lsp.InlineCompletionItem:
     """Ghost text at the cursor: an insertion, so that nothing the user wrote is replaced."""
-    at = _position(snapshot, cursor_char, encoding)
+    at = lsp.Position(row, column)
     return lsp.InlineCompletionItem(insert_text=text, range=lsp.Range(at, at))
 
 

@@ -16,7 +16,7 @@ from lsprotocol import types as lsp
 
 from codeworld.canvas import Accept, Reject, Verdict
 from codeworld.syntax.document import Document, Snapshot
-from codeworld.syntax.position import Encoding
+from codeworld.syntax.position import LINE_END, Encoding, width
 
 _UNDOABLE_EDITS = 16
 _UNDOABLE_CHARS = 10_000
@@ -32,12 +32,16 @@ class Edit(NamedTuple):
 
 
 class Offer:
-    """What was found for one cursor position, and what has been typed there since."""
+    """What was found for one cursor position, and what has been typed there since.
 
-    __slots__ = ("agrees", "cursor_char", "typed", "verdict")
+    It knows where the cursor is after that in the client's own terms, so that following it needs no syntax tree.
+    """
 
-    def __init__(self, cursor_char: int) -> None:
+    __slots__ = ("agrees", "column", "cursor_char", "encoding", "row", "typed", "verdict")
+
+    def __init__(self, cursor_char: int, row: int, column: int, encoding: Encoding) -> None:
         self.cursor_char = cursor_char
+        self.row, self.column, self.encoding = row, column, encoding  # of the cursor now
         self.typed = ""
         self.agrees = True  # false once the document was edited anywhere else
         self.verdict: Verdict | None = None  # None while the engine is asked
@@ -46,13 +50,20 @@ class Offer:
         """Take note of an edit."""
         if not edit.removed and edit.start_char == self.cursor_char + len(self.typed):
             self.typed += edit.new_text
+            *above, last = LINE_END.split(edit.new_text)
+            self.row += len(above)
+            self.column = (0 if above else self.column) + width(last, self.encoding)
         elif edit.removed or edit.new_text:
             self.agrees = False
 
-    def at(self, cursor_char: int) -> Accept | Reject | None:
-        """The answer for ``cursor_char`` if it is known: what remains to be typed, or that there is
-        nothing."""
-        if not self.agrees or self.verdict is None or cursor_char != self.cursor_char + len(self.typed):
+    def char_at(self, row: int, column: int) -> int | None:
+        """The character of a client's position if that is where the cursor is."""
+        known = self.agrees and (row, column) == (self.row, self.column)
+        return self.cursor_char + len(self.typed) if known else None
+
+    def at(self, row: int, column: int) -> Accept | Reject | None:
+        """The answer for a client's position if it is known: what remains to be typed, or that there is nothing."""
+        if self.verdict is None or self.char_at(row, column) is None:
             return None
         if not self.typed:
             return self.verdict
@@ -115,18 +126,24 @@ class OpenDocument:
         """Whether the user deleted or undid something within the last ``quiet_ms``."""
         return (now_s - self._removed_at_s) * 1e3 < quiet_ms
 
-    def begin_offer(self, cursor_char: int) -> Offer:
+    def begin_offer(self, cursor_char: int, encoding: Encoding) -> Offer:
         """A new offer, which replaces the one before."""
-        self.offer = Offer(cursor_char)
+        self.offer = Offer(cursor_char, *self.snapshot().position(cursor_char, encoding), encoding)
         return self.offer
 
     def _edit(self, change: lsp.TextDocumentContentChangeEvent, encoding: Encoding) -> Edit:
         if isinstance(change, lsp.TextDocumentContentChangeWholeDocument):
             return _shortest(self.text, 0, len(self.text), change.text)
-        snapshot, span = self.snapshot(), change.range
-        start = snapshot.char_at(span.start.line, span.start.character, encoding)
-        end = snapshot.char_at(span.end.line, span.end.character, encoding)
+        start = self._char_at(change.range.start, encoding)
+        end = start if change.range.end == change.range.start else self._char_at(change.range.end, encoding)
         return _shortest(self.text, min(start, end), max(start, end), change.text)
+
+    def _char_at(self, position: lsp.Position, encoding: Encoding) -> int:
+        # Most edits are at the cursor, and a snapshot would have the text parsed.
+        known = self.offer.char_at(position.line, position.character) if self.offer is not None else None
+        if known is not None:
+            return known
+        return self.snapshot().char_at(position.line, position.character, encoding)
 
 
 class Session:

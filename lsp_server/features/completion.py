@@ -24,10 +24,12 @@ async def completion(server: CodeworldServer, params: lsp.CompletionParams) -> l
     at = params.position
     # The menu opens by itself on every word, so being asked does not mean that the user asked.
     found = await server.completer.complete(params.text_document.uri, at.line, at.character, explicit=False)
-    items = (
-        [] if found is None else [menu_item(found.snapshot, found.cursor_char, found.text, server.encoding)]
-    )
-    return lsp.CompletionList(is_incomplete=True, items=items)
+    if found is None:
+        return lsp.CompletionList(is_incomplete=True, items=[])
+    snapshot = found.document.snapshot()
+    cursor_char = snapshot.char_at(found.row, found.column, server.encoding)
+    item = menu_item(snapshot, cursor_char, found.text, server.encoding)
+    return lsp.CompletionList(is_incomplete=True, items=[item])
 
 
 def _is_wanted(server: CodeworldServer) -> bool:

@@ -27,8 +27,9 @@ async def inline_completion(
     if found is None:
         return []
     selected = params.context.selected_completion_info
-    if selected is not None:
-        item = over_selected(found.snapshot, found.cursor_char, found.text, selected, server.encoding)
-    else:
-        item = inline_item(found.snapshot, found.cursor_char, found.text, server.encoding)
+    if selected is None:
+        return lsp.InlineCompletionList(items=[inline_item(found.row, found.column, found.text)])
+    snapshot = found.document.snapshot()
+    cursor_char = snapshot.char_at(found.row, found.column, server.encoding)
+    item = over_selected(snapshot, cursor_char, found.text, selected, server.encoding)
     return lsp.InlineCompletionList(items=[item]) if item is not None else []

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import pytest
 from lsprotocol import types as lsp
 
 from codeworld.syntax.document import Document
+from codeworld.syntax.position import Encoding
 from lsp_server.edits import inline_item, menu_item, over_selected
 
 
@@ -10,15 +12,17 @@ def selected(start: int, end: int, text: str) -> lsp.SelectedCompletionInfo:
     return lsp.SelectedCompletionInfo(lsp.Range(lsp.Position(0, start), lsp.Position(0, end)), text)
 
 
-def test_ghost_text_is_an_insertion_at_the_cursor_in_the_clients_columns() -> None:
+def test_ghost_text_is_an_insertion_at_the_cursor() -> None:
+    item = inline_item(3, 14, "1")
+    assert item == lsp.InlineCompletionItem("1", range=lsp.Range(lsp.Position(3, 14), lsp.Position(3, 14)))
+
+
+@pytest.mark.parametrize(("encoding", "column"), [("utf-8", 16), ("utf-16", 14), ("utf-32", 13)])
+def test_the_menus_range_is_in_the_clients_columns(encoding: Encoding, column: int) -> None:
     snapshot = Document.from_text('s = "😀"; x = \n').snapshot()
-    columns = {}
-    for encoding in ("utf-8", "utf-16", "utf-32"):
-        item = inline_item(snapshot, 13, "1", encoding)
-        assert item.range is not None
-        assert item.range.start == item.range.end
-        columns[encoding] = item.range.start.character
-    assert columns == {"utf-8": 16, "utf-16": 14, "utf-32": 13}
+    edit = menu_item(snapshot, 13, "1", encoding).text_edit
+    assert isinstance(edit, lsp.TextEdit)
+    assert edit.range == lsp.Range(lsp.Position(0, column), lsp.Position(0, column))
 
 
 def test_the_menus_entry_replaces_the_word_and_comes_last() -> None:

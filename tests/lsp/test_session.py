@@ -93,51 +93,72 @@ def test_taking_back_a_deletion_is_an_undo() -> None:
 
 
 def test_what_was_offered_is_followed_while_it_is_typed() -> None:
-    offer = Offer(4)
+    offer = Offer(4, 0, 4, "utf-16")
     offer.verdict = accept("foo(bar)")
-    assert offer.at(4) == offer.verdict
+    assert offer.at(0, 4) == offer.verdict
     offer.follow(Edit(4, "", "f"))
     offer.follow(Edit(5, "", "oo("))
-    found = offer.at(8)
+    found = offer.at(0, 8)
     assert isinstance(found, Accept)
     assert found.text == "bar)"
-    assert offer.at(7) is None
+    assert offer.at(0, 7) is None
     offer.follow(Edit(8, "", "bar)"))
-    assert offer.at(12) is None  # typed to its end
+    assert offer.at(0, 12) is None  # typed to its end
 
 
 @pytest.mark.parametrize("edit", [Edit(4, "", "g"), Edit(0, "", "f"), Edit(3, "x", ""), Edit(4, "x", "f")])
 def test_any_other_edit_ends_an_offer(edit: Edit) -> None:
-    offer = Offer(4)
+    offer = Offer(4, 0, 4, "utf-16")
     offer.verdict = accept("foo")
     offer.follow(edit)
-    assert offer.at(5) is None
-    assert offer.at(4) is None
+    assert offer.at(0, 5) is None
+    assert offer.at(0, 4) is None
 
 
 def test_typing_before_the_answer_comes() -> None:
-    offer = Offer(0)
+    offer = Offer(0, 0, 0, "utf-16")
     offer.follow(Edit(0, "", "fo"))
-    assert offer.at(2) is None
+    assert offer.at(0, 2) is None
     offer.verdict = accept("foo")
-    found = offer.at(2)
+    found = offer.at(0, 2)
     assert isinstance(found, Accept)
     assert found.text == "o"
 
 
 def test_a_refusal_holds_for_its_own_place_only() -> None:
-    offer = Offer(0)
+    offer = Offer(0, 0, 0, "utf-16")
     offer.verdict = Reject("parse")
-    assert offer.at(0) == offer.verdict
+    assert offer.at(0, 0) == offer.verdict
     offer.follow(Edit(0, "", "f"))
-    assert offer.at(1) is None
+    assert offer.at(0, 1) is None
 
 
 def test_replacing_a_word_by_itself_and_more_agrees_with_the_offer() -> None:
     document = opened("x = fo\n")
-    offer = document.begin_offer(6)
+    offer = document.begin_offer(6, "utf-16")
     offer.verdict = accept("o(1)")
     document.change([partial((0, 4), (0, 6), "foo")], 2, "utf-16", 0.0)
-    found = offer.at(7)
+    found = offer.at(0, 7)
     assert isinstance(found, Accept)
     assert found.text == "(1)"
+
+
+def test_an_offer_is_followed_over_lines_and_wide_characters() -> None:
+    offer = Offer(10, 2, 4, "utf-16")
+    offer.verdict = accept('"😀":\n    pass')
+    offer.follow(Edit(10, "", '"😀"'))
+    assert offer.char_at(2, 8) == 13
+    offer.follow(Edit(13, "", ":\r\n  "))
+    assert offer.char_at(3, 2) == 18
+    assert offer.at(3, 2) is None  # typed with another line end than offered
+
+
+def test_following_what_is_typed_needs_no_parse(monkeypatch: pytest.MonkeyPatch) -> None:
+    document = opened("x = \n")
+    offer = document.begin_offer(4, "utf-16")
+    offer.verdict = accept("foo")
+    monkeypatch.setattr(OpenDocument, "snapshot", None)
+    document.change([partial((0, 4), (0, 4), "f")], 2, "utf-16", 0.0)
+    found = offer.at(0, 5)
+    assert isinstance(found, Accept)
+    assert found.text == "oo"
