@@ -15,7 +15,7 @@ from codeworld.canvas import Accept, Candidate, Reject, Verdict
 from codeworld.context import secrets
 from codeworld.syntax.document import Snapshot
 from codeworld.verify.indentation import fit_indentation
-from codeworld.verify.parsing import Piece, count_errors, parses, pieces, stands_alone
+from codeworld.verify.parsing import Piece, count_errors, is_beyond_repair, parses, pieces, stands_alone
 from codeworld.verify.repetition import cuts_of_line, cuts_of_lines, is_telling
 from codeworld.verify.settings import CompletionSettings
 
@@ -156,32 +156,36 @@ def parse(case: Case) -> Case | Reject:
 
     More exactly: tree-sitter sees no more errors than before, and CPython takes every piece of the file, but for pieces
     that were broken already and cannot have to do with the hole: the same before and after, not next to anything that
-    changed, and without a bracket or quote that could belong to a partner elsewhere. So a file that parses with *any*
-    line in the hole still does. Without CPython's word (another language) only tree-sitter is asked.
+    changed, and without a bracket or quote that could belong to a partner elsewhere, unless the lines above the hole
+    are broken for good. So a file that parses with *any* line in the hole still does. Without CPython's word (another
+    language) only tree-sitter is asked.
     """
     after = case.snapshot.edited(case.cursor_char, case.cursor_char, case.text)
-    if count_errors(after) <= count_errors(case.snapshot) and _is_sound(case.snapshot, after):
+    if count_errors(after) <= count_errors(case.snapshot) and _is_sound(case, after):
         return case
     if case.settings.open_headers and not case.line_after.strip() and case.text.endswith(":"):
         end = case.cursor_char + len(case.text)
-        if _is_sound(case.snapshot, after.edited(end, end, " pass")):
+        if _is_sound(case, after.edited(end, end, " pass")):
             return case
     return Reject("parse")
 
 
-def _is_sound(before: Snapshot, after: Snapshot) -> bool:
+def _is_sound(case: Case, after: Snapshot) -> bool:
     if after.language != "python":
         return True
     new = pieces(after)
     broken = [at for at, piece in enumerate(new) if not parses(piece)]
     if not broken:
         return True
-    old = pieces(before)
+    old = pieces(case.snapshot)
     unchanged = _common(old, new)
     shared = min(len(old), len(new)) - unchanged
     after_change = len(new) - min(shared, _common(old[::-1], new[::-1]))
     # The neighbours of what changed must be sound too, so that nothing reaches from the hole to a broken piece.
-    return all((at < unchanged - 1 or at > after_change) and stands_alone(new[at]) for at in broken)
+    if any(unchanged - 1 <= at <= after_change for at in broken):
+        return False
+    above = case.snapshot.text[: case.cursor_char - len(case.line_before)]
+    return all(stands_alone(new[at]) for at in broken) or is_beyond_repair(above)
 
 
 def _common(one: list[Piece], other: list[Piece]) -> int:

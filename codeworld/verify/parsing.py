@@ -22,6 +22,7 @@ from tree_sitter import Node
 from codeworld.syntax.document import Snapshot
 
 _LARGE_LINES = 60  # a definition with more lines than this is split
+_ALLOW_INCOMPLETE_INPUT = 0x4000  # what codeop asks CPython with; ast has no name for it
 
 
 class Piece(NamedTuple):
@@ -74,6 +75,20 @@ def stands_alone(piece: Piece) -> bool:
     text = piece.source
     even = all(text.count(quotes) % 2 == 0 for quotes in (b'"""', b"'''"))
     return even and all(text.count(pair[:1]) == text.count(pair[1:]) for pair in (b"()", b"[]", b"{}"))
+
+
+@lru_cache(maxsize=8)
+def is_beyond_repair(text: str) -> bool:
+    """Whether no file that begins with ``text``, whole lines, parses: CPython gives up before it has read them all."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(text, "", "exec", ast.PyCF_ONLY_AST | _ALLOW_INCOMPLETE_INPUT)
+    except SyntaxError as error:
+        return error.msg != "incomplete input"
+    except (ValueError, RecursionError, MemoryError):
+        pass
+    return False
 
 
 def _parse(text: str) -> ast.Module | None:
