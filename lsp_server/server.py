@@ -53,7 +53,7 @@ class CodeworldServer(LanguageServer):
         self.settings = config.Settings()
         self.roots: list[str] = []
         self.folders = Folders()
-        self.engine = EngineConnection(self._trouble)
+        self.engine = EngineConnection(self._trouble, self._note)
         self.completer = Completer(self)
         self._raw_settings: dict[str, Any] = {}
         self._reported: set[str] = set()
@@ -116,6 +116,9 @@ class CodeworldServer(LanguageServer):
     def _trouble(self, why: str) -> None:
         text = f"Codeworld: completions come from the repository only: {why}"
         self.window_show_message(lsp.ShowMessageParams(lsp.MessageType.Warning, text))
+
+    def _note(self, why: str) -> None:
+        self.window_log_message(lsp.LogMessageParams(lsp.MessageType.Warning, f"Codeworld: {why}"))
 
     # Work of our own
 

@@ -57,6 +57,8 @@ class Connection(asyncio.Protocol):
         if not is_own_peer(transport.get_extra_info("socket")):
             log.warning("refused a connection of another user")
             self.transport.abort()
+        elif self._front.ended.done():
+            self.transport.abort()  # who is told nothing looks for the successor
         elif len(self._front.connections) >= MAX_CONNECTIONS:
             log.warning("refused a connection: %d are open", MAX_CONNECTIONS)
             self.transport.abort()

@@ -55,6 +55,8 @@ class Request(msgspec.Struct, frozen=True):
 
 
 class EngineStatus(msgspec.Struct, frozen=True, tag="engine_status"):
+    """What the engine is doing; ``device`` and ``model`` are empty while no model is loaded."""
+
     state: Literal["unloaded", "loading", "ready", "failed"]
     pid: int
     version: int
@@ -68,6 +70,8 @@ class EngineStatus(msgspec.Struct, frozen=True, tag="engine_status"):
 
 
 class Filled(msgspec.Struct, frozen=True, tag="filled"):
+    """The candidates, and how long the request waited for the model."""
+
     reply: InfillReply
     queued_ms: float = 0.0
 
@@ -80,6 +84,8 @@ class Failed(msgspec.Struct, frozen=True, tag="failed"):
 
 
 class Reply(msgspec.Struct, frozen=True):
+    """The answer to the request of the same ``id``."""
+
     id: int
     body: Filled | EngineStatus | Failed
 

@@ -196,6 +196,7 @@ async def test_a_killed_engine_is_started_again(start: Start, project: Path, run
     client.did_open(uri_of(project, "b.py"), "# FILL=two(2)\nx = \n")
     assert await client.ghost(uri_of(project, "b.py"), 1, 4) == ["two(2)"]
     assert (await client.status())["engine"]["pid"] != engine["pid"]
+    assert ["engine.crash" in one["message"] for one in client.seen("window/logMessage")] == [True]
     assert client.seen("window/showMessage") == []
 
 
