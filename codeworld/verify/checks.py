@@ -163,7 +163,8 @@ def parse(case: Case) -> Case | Reject:
     after = case.snapshot.edited(case.cursor_char, case.cursor_char, case.text)
     if count_errors(after) <= count_errors(case.snapshot) and _is_sound(case, after):
         return case
-    if case.settings.open_headers and not case.line_after.strip() and case.text.endswith(":"):
+    opens = case.settings.open_headers and case.text.endswith(":") and not case.line_after.strip()
+    if opens and not all(map(parses, pieces(case.snapshot))):
         end = case.cursor_char + len(case.text)
         if _is_sound(case, after.edited(end, end, " pass")):
             return case

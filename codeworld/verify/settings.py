@@ -8,8 +8,8 @@ import msgspec
 class CompletionSettings(msgspec.Struct, frozen=True):
     """``threshold``: least calibrated confidence that is shown, in [0, 1]; None = the one shipped with the weights.
 
-    ``open_headers`` lets a line such as ``if x:`` through although its body is still to be typed. A file that would
-    parse with another line in its place is then left unparseable until it is, so this is for live typing only.
+    ``open_headers`` lets a line such as ``if x:`` through although its body is still to be typed, where the file does
+    not parse as it is (``if x|``). It would parse with another line in its place, so this is for live typing only.
     """
 
     threshold: float | None = None

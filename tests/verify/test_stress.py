@@ -102,13 +102,17 @@ def hostile(hole: Hole, lines: list[str], chance: random.Random) -> Iterator[str
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
+@pytest.mark.parametrize("live", [False, True])
 @pytest.mark.parametrize("multiline", [False, True])
-def test_a_file_that_parses_still_parses(multiline: bool, record_property: pytest.RecordProperty) -> None:
-    chance = random.Random(f"stress {multiline}")
-    settings = CompletionSettings(threshold=0.0, in_strings=True, multiline=multiline)
+def test_a_file_that_parses_still_parses(
+    multiline: bool, live: bool, record_property: pytest.RecordProperty
+) -> None:
+    """``live``: as the language server asks, where a header may be offered to a file that does not parse yet."""
+    chance = random.Random(f"stress {multiline} {live}")
+    settings = CompletionSettings(threshold=0.0, in_strings=True, multiline=multiline, open_headers=live)
     seen: Counter[str] = Counter()
     broken = []
-    for text in real_files(60, chance):
+    for text in real_files(30, chance):
         lines = [line for line in text.split("\n") if line.strip()]
         for hole in holes(text, 20, chance):
             seen["holes"] += 1
@@ -124,10 +128,11 @@ def test_a_file_that_parses_still_parses(multiline: bool, record_property: pytes
                 seen["accepted"] += 1
                 seen["original accepted"] += number == 0
                 before, after = hole.snapshot.text[: hole.cursor_char], hole.snapshot.text[hole.cursor_char :]
-                if not python_accepts(before + verdict.text + after):
+                may_break = live and not python_accepts(before + after)
+                if not may_break and not python_accepts(before + verdict.text + after):
                     broken.append((before[-80:], verdict.text, after[:80]))
     record_property("figures", dict(seen))
     print(dict(seen))
-    assert seen["holes"] >= 1_000
+    assert seen["holes"] >= 500  # 2,000 in all
     assert seen["accepted"] >= seen["candidates"] // 20, "nothing is proven by refusing everything"
     assert not broken, (len(broken), broken[:5])
