@@ -48,7 +48,10 @@ class Offer:
 
     def follow(self, edit: Edit) -> None:
         """Take note of an edit."""
-        if not edit.removed and edit.start_char == self.cursor_char + len(self.typed):
+        # A carriage return at an end may become half of a line end, and rows would be counted differently.
+        if edit.new_text.endswith("\r"):
+            self.agrees = False
+        elif not edit.removed and edit.start_char == self.cursor_char + len(self.typed):
             self.typed += edit.new_text
             *above, last = LINE_END.split(edit.new_text)
             self.row += len(above)
@@ -129,6 +132,7 @@ class OpenDocument:
     def begin_offer(self, cursor_char: int, encoding: Encoding) -> Offer:
         """A new offer, which replaces the one before."""
         self.offer = Offer(cursor_char, *self.snapshot().position(cursor_char, encoding), encoding)
+        self.offer.agrees = not self.text.endswith("\r", 0, cursor_char)  # see Offer.follow
         return self.offer
 
     def _edit(self, change: lsp.TextDocumentContentChangeEvent, encoding: Encoding) -> Edit:

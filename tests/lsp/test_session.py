@@ -153,6 +153,20 @@ def test_an_offer_is_followed_over_lines_and_wide_characters() -> None:
     assert offer.at(3, 2) is None  # typed with another line end than offered
 
 
+@pytest.mark.parametrize(
+    ("text", "cursor", "typed", "then", "result"),
+    [("x\n", (0, 1), "\r", (1, 0), "x\r\ny"), ("x\ra\n", (1, 0), "\n", (2, 0), "x\r\na\ny")],
+)
+def test_half_a_line_end_is_not_followed(
+    text: str, cursor: tuple[int, int], typed: str, then: tuple[int, int], result: str
+) -> None:
+    document = opened(text)
+    document.begin_offer(document.snapshot().char_at(*cursor, "utf-16"), "utf-16")
+    document.change([partial(cursor, cursor, typed)], 2, "utf-16", 0.0)
+    document.change([partial(then, then, "y")], 3, "utf-16", 0.0)
+    assert document.text == result
+
+
 def test_following_what_is_typed_needs_no_parse(monkeypatch: pytest.MonkeyPatch) -> None:
     document = opened("x = \n")
     offer = document.begin_offer(4, "utf-16")
