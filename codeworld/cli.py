@@ -235,6 +235,23 @@ def train_corpus(context: typer.Context) -> None:
     raise typer.Exit(corpus.main(context.args))
 
 
+@train.command(name="export")
+def train_export(
+    checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A folder that training wrote.")],
+    out: Annotated[
+        Path, typer.Argument(metavar="OUT", help="A folder for the model as it is shipped (int8).")
+    ],
+) -> None:
+    """Quantise a checkpoint to int8: a folder for CODEWORLD_MODEL."""
+    from codeworld.model import checkpoint as checkpoints
+
+    try:
+        checkpoints.save(checkpoints.load(checkpoint), out, int8=True)
+        checkpoints.copy_vocabulary(checkpoint, out)
+    except (checkpoints.CheckpointError, OSError) as error:
+        raise BadInput(str(error)) from error
+
+
 def _print_json(value: msgspec.Struct) -> None:
     import msgspec
 

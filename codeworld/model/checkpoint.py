@@ -52,7 +52,9 @@ def save(network: Network, folder: Path, *, int8: bool, files: int = 8) -> None:
         sizes[smallest] += value.nbytes
     for i, part in enumerate(parts):
         save_file(part, folder / f"model-{i}.safetensors")
-    (folder / "config.json").write_bytes(msgspec.json.format(msgspec.json.encode(network.config), indent=2) + b"\n")
+    (folder / "config.json").write_bytes(
+        msgspec.json.format(msgspec.json.encode(network.config), indent=2) + b"\n"
+    )
 
 
 def read_tensors(folder: Path) -> dict[str, Tensor]:
@@ -75,7 +77,9 @@ def read_config(folder: Path) -> ModelConfig:
     try:
         return model_config.load(folder / "config.json")
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"cannot read {folder / 'config.json'}: {str(error).splitlines()[0]}") from error
+        raise CheckpointError(
+            f"cannot read {folder / 'config.json'}: {str(error).splitlines()[0]}"
+        ) from error
 
 
 def load(folder: Path, dtype: torch.dtype = torch.float32) -> Network:
@@ -85,7 +89,9 @@ def load(folder: Path, dtype: torch.dtype = torch.float32) -> Network:
     state = network.state_dict()
     for name, target in state.items():
         if name not in stored or stored[name].shape != target.shape:
-            raise CheckpointError(f"{folder} does not fit its config.json: {name} is missing or has another shape")
+            raise CheckpointError(
+                f"{folder} does not fit its config.json: {name} is missing or has another shape"
+            )
         value = stored[name]
         scale = stored.get(name + SCALE)
         state[name] = value.float() * scale[:, None] if scale is not None else value.float()
@@ -113,7 +119,14 @@ def tiny(folder: Path, *, seed: int = 0) -> ModelConfig:
     torch.manual_seed(seed)
     vocabulary = read_config(BUNDLED).vocabulary
     config = ModelConfig(
-        name="tiny", layers=2, width=32, heads=2, kv_heads=1, head_size=16, mlp_width=64, vocabulary=vocabulary
+        name="tiny",
+        layers=2,
+        width=32,
+        heads=2,
+        kv_heads=1,
+        head_size=16,
+        mlp_width=64,
+        vocabulary=vocabulary,
     )
     copy_vocabulary(BUNDLED, folder)
     save(Network(config), folder, int8=True, files=2)

@@ -25,7 +25,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     norm_epsilon: float = 1e-5
     window_tokens: int = 1024  # the longest prefix that the reader was trained with
     suffix_tokens: int = 128
-    canvas_tokens: int = 64  # the longest hole in one canvas
+    canvas_tokens: int = 96  # the longest hole in one canvas
 
     @property
     def suffix_gap(self) -> int:

@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import msgspec
 import torch
-from torch import Tensor
 
 from codeworld.model.fill import Allowed
 from codeworld.model.reader import Context, Reader, Stopped, never
@@ -29,13 +28,16 @@ class Canvas(msgspec.Struct):
 
     @classmethod
     def empty(cls, length: int) -> Canvas:
+        """All slots masked."""
         return cls([MASK] * length, [0] * length)
 
     @property
     def masked(self) -> list[int]:
+        """Indices of the slots still to be revealed."""
         return [i for i, t in enumerate(self.ids) if t == MASK]
 
     def reveal(self, slot: int, token: int, label: int, probability: float) -> None:
+        """Fix a slot; the end of the hole takes all slots behind it."""
         self.ids[slot], self.labels[slot] = token, label
         self.doubt -= float(torch.log(torch.tensor(max(probability, 1e-9))))
         self.revealed += 1
@@ -86,8 +88,14 @@ def predict(reader: Reader, context: Context, canvases: list[Canvas], allowed: A
 
 
 def denoise(
-    reader: Reader, context: Context, canvases: list[Canvas], allowed: Allowed, steps: int, *,
-    sure: float = 0.9, should_stop: Callable[[], bool] = never,
+    reader: Reader,
+    context: Context,
+    canvases: list[Canvas],
+    allowed: Allowed,
+    steps: int,
+    *,
+    sure: float = 0.9,
+    should_stop: Callable[[], bool] = never,
 ) -> None:
     """Reveal every slot in at most ``steps`` calls: in each, all that are at least ``sure``, and as many of the surest
     as keep the pace. Raises Stopped."""  # fmt: skip

@@ -13,7 +13,9 @@ from codeworld.model.tokenizer import END, FILL
 def score(reader: Reader, context: Context, fills: list[list[int]]) -> list[Tensor]:
     """Log-probability in nats of each token of each fill and of the end of the hole behind it, [len(fill) + 1] fp32,
     in one pass. The fills begin with the healed token."""
-    ids, positions, owner = [], [], []
+    ids: list[int] = []
+    positions: list[int] = []
+    owner: list[int] = []
     for i, fill in enumerate(fills):
         ids += [FILL, *fill]
         positions += range(context.position, context.position + len(fill) + 1)
@@ -26,7 +28,7 @@ def score(reader: Reader, context: Context, fills: list[list[int]]) -> list[Tens
     hidden = reader.segment(context, x, torch.tensor(positions, device=device), own)
     targets = torch.tensor([t for fill in fills for t in (*fill, END)], device=device)
     logprobs = reader.network.logits(hidden).float().log_softmax(-1).gather(1, targets[:, None])[:, 0].cpu()
-    return list(logprobs.split([len(f) + 1 for f in fills]))
+    return list(torch.split(logprobs, [len(f) + 1 for f in fills]))
 
 
 @torch.inference_mode()
@@ -37,7 +39,9 @@ def decode(reader: Reader, context: Context, allowed: Allowed, most: int) -> tup
     total, token = 0.0, FILL
     for i in range(most + 1):
         x = reader.network.embed(torch.tensor([[token]], device=device))
-        hidden = reader.segment(context, x, torch.tensor([context.position + i], device=device), None, behind=i)
+        hidden = reader.segment(
+            context, x, torch.tensor([context.position + i], device=device), None, behind=i
+        )
         logprobs = reader.network.logits(hidden[0]).float().log_softmax(-1)
         token = int((logprobs + allowed.bias(first=i == 0)).argmax())
         total += float(logprobs[token])
@@ -62,9 +66,11 @@ class Allowed:
         self.later = self.later.to(device)
         self.first = self.later
         if head:
-            starts = [t for t in reader.tokenizer.starting_with(head) if not one_line or b"\n" not in tokens[t][len(head) :]]
+            fitting = reader.tokenizer.starting_with(head)
+            starts = [t for t in fitting if not one_line or b"\n" not in tokens[t][len(head) :]]
             self.first = torch.full_like(self.later, -torch.inf)
             self.first[torch.tensor(starts, device=device)] = 0.0
 
     def bias(self, *, first: bool) -> Tensor:
+        """What to add to logits [..., vocabulary]."""
         return self.first if first else self.later

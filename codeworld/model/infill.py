@@ -39,11 +39,12 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
 
 
 CPU = Profile(
-    window=640, jump=128, suffix=64, chunk=128, line_canvases=(16,), span_canvases=(16, 32, 64), line_steps=4, span_steps=8, edited=1
-)
+    window=640, jump=128, suffix=64, chunk=128, line_canvases=(16,), span_canvases=(16, 32, 96), line_steps=4,
+    span_steps=8, edited=1,
+)  # fmt: skip
 GPU = Profile(
-    window=1024, jump=256, suffix=128, chunk=1024, line_canvases=(8, 16, 32), span_canvases=(12, 24, 48, 64), line_steps=8,
-    span_steps=16, edited=2,
+    window=1024, jump=256, suffix=128, chunk=1024, line_canvases=(8, 16, 32), span_canvases=(12, 24, 48, 96),
+    line_steps=8, span_steps=16, edited=2,
 )  # fmt: skip
 
 
@@ -116,10 +117,23 @@ class Infiller:
                 if logprob < self.profile.edit_below or wrong > 0.5:
                     canvas.ids[i] = MASK
         pairs = [(c, s) for c, s in zip(canvases, seeds, strict=True) if c.masked]
-        denoise(self.reader, context, [c for c, _ in pairs], allowed, self.profile.edit_steps, should_stop=should_stop)
-        return [Draft(c.text_ids(), Source.EDITED, c.certainty, c.steps + 1, s.seed) for c, s in pairs if END in c.ids]
+        denoise(
+            self.reader,
+            context,
+            [c for c, _ in pairs],
+            allowed,
+            self.profile.edit_steps,
+            should_stop=should_stop,
+        )
+        return [
+            Draft(c.text_ids(), Source.EDITED, c.certainty, c.steps + 1, s.seed)
+            for c, s in pairs
+            if END in c.ids
+        ]
 
-    def _scored(self, context: Context, drafts: list[Draft], should_stop: Callable[[], bool]) -> list[Candidate]:
+    def _scored(
+        self, context: Context, drafts: list[Draft], should_stop: Callable[[], bool]
+    ) -> list[Candidate]:
         """Candidates with the reader's probability, in one pass over the distinct fills."""
         drafts = [d for d in drafts if self._continues(context, d)]
         distinct = list(dict.fromkeys(tuple(d.ids) for d in drafts))

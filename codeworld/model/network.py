@@ -19,7 +19,9 @@ Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
 
 def rotary(positions: Tensor, head_size: int, base: float) -> tuple[Tensor, Tensor]:
     """cos and signed sin, each [..., T, head_size] fp32, of positions [..., T] (RoPE, Su et al. 2021)."""
-    frequency = base ** (-torch.arange(0, head_size, 2, device=positions.device, dtype=torch.float32) / head_size)
+    frequency = base ** (
+        -torch.arange(0, head_size, 2, device=positions.device, dtype=torch.float32) / head_size
+    )
     angle = positions[..., None].float() * frequency
     cos, sin = angle.cos(), angle.sin()
     return torch.cat((cos, cos), dim=-1), torch.cat((-sin, sin), dim=-1)
@@ -33,12 +35,15 @@ def rotate(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
 
 
 class RMSNorm(nn.Module):
+    """x / rms(x) * gain, computed in fp32 (Zhang and Sennrich 2019)."""
+
     def __init__(self, width: int, epsilon: float) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.ones(width))
         self.epsilon = epsilon
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [..., width] in any float type -> the same."""
         return F.rms_norm(x.float(), (x.shape[-1],), self.weight.float(), self.epsilon).to(x.dtype)
 
 
@@ -58,14 +63,16 @@ class Block(nn.Module):
         self.down = nn.Linear(c.mlp_width, c.width, bias=False)
 
     def forward(self, x: Tensor, layer: int, cos: Tensor, sin: Tensor, attend: Attend) -> Tensor:
+        """x [B, T, width]; cos and sin [B or 1, 1, T, head_size]."""
         batch, length, _ = x.shape
         qkv = self.qkv(self.attention_norm(x)).view(batch, length, -1, self.head_size).transpose(1, 2)
-        qk, v = qkv.split([sum(self.heads[:2]), self.heads[2]], dim=1)
-        q, k = rotate(qk, cos, sin).split(self.heads[:2], dim=1)
+        qk, v = torch.split(qkv, [sum(self.heads[:2]), self.heads[2]], dim=1)
+        q, k = torch.split(rotate(qk, cos, sin), self.heads[:2], dim=1)
         mixed = attend(layer, q, k, v)
         x = x + self.out(mixed.transpose(1, 2).reshape(batch, length, -1))
         gate, up = self.gate_up(self.mlp_norm(x)).chunk(2, dim=-1)
-        return x + self.down(F.silu(gate) * up)
+        y: Tensor = x + self.down(F.silu(gate) * up)
+        return y
 
 
 class Network(nn.Module):

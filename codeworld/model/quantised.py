@@ -17,13 +17,16 @@ class Int8Linear(nn.Module):
     def __init__(self, weight: Tensor) -> None:
         super().__init__()
         rows, scale = quantise(weight)
-        with warnings.catch_warnings():  # quantised tensors are deprecated; these kernels have no faster heir on AVX2
+        with (
+            warnings.catch_warnings()
+        ):  # quantised tensors are deprecated; these kernels have no faster heir on AVX2
             warnings.simplefilter("ignore", UserWarning)
             zero = torch.zeros(len(scale), dtype=torch.long)
-            stored = torch._make_per_channel_quantized_tensor(rows, scale.double(), zero, 0)  # type: ignore[attr-defined]
+            stored = torch._make_per_channel_quantized_tensor(rows, scale.double(), zero, 0)
         self.packed = torch.ops.quantized.linear_prepack(stored, None)
 
     def forward(self, x: Tensor) -> Tensor:
+        """x [..., columns] fp32 -> [..., rows] fp32."""
         # reduce_range: AVX2 adds pairs of products in 16 bits, which saturate at 8-bit inputs
         y: Tensor = torch.ops.quantized.linear_dynamic(x.reshape(-1, x.shape[-1]), self.packed, True)
         return y.view(*x.shape[:-1], -1)
@@ -35,8 +38,9 @@ def to_int8(network: Network) -> None:
         for name in ("qkv", "out", "gate_up", "down"):
             setattr(block, name, Int8Linear(getattr(block, name).weight.detach()))
     head = Int8Linear(network.embedding.weight.detach())
-    network.logits = head.forward  # type: ignore[method-assign]
+    network.logits = head.forward  # type: ignore[method-assign, assignment]
 
 
 def supported() -> bool:
+    """Whether this build of torch has the int8 kernels."""
     return bool({"fbgemm", "x86", "onednn", "qnnpack"} & set(torch.backends.quantized.supported_engines))

@@ -25,6 +25,7 @@ class Stopped(Exception):
 
 
 def never() -> bool:
+    """Stop for nothing."""
     return False
 
 
@@ -60,7 +61,13 @@ class Reader:
     Not thread-safe (the engine runs one request at a time)."""
 
     def __init__(
-        self, network: Network, tokenizer: CodeTokenizer, window: int, jump: int, suffix_tokens: int, chunk: int = 128
+        self,
+        network: Network,
+        tokenizer: CodeTokenizer,
+        window: int,
+        jump: int,
+        suffix_tokens: int,
+        chunk: int = 128,
     ) -> None:
         self.network, self.tokenizer, self.config = network, tokenizer, network.config
         self.window, self.jump, self.suffix_tokens = window, jump, suffix_tokens
@@ -74,7 +81,9 @@ class Reader:
         self.suffixes: dict[tuple[int, ...], Suffix] = {}
 
     @torch.inference_mode()
-    def context(self, prefix: str, suffix: str, path: str, should_stop: Callable[[], bool] = never) -> Context:
+    def context(
+        self, prefix: str, suffix: str, path: str, should_stop: Callable[[], bool] = never
+    ) -> Context:
         """Read what is new. The last prefix token is left out: its text is ``Context.head``, and the first token of a
         fill must start with it (token healing). Raises Stopped."""
         ids, head = self._prefix_ids(prefix, path)
@@ -142,7 +151,9 @@ class Reader:
         self._run(x, positions, base, at, mask)
 
     @torch.inference_mode()
-    def segment(self, context: Context, x: Tensor, positions: Tensor, own: Tensor | None, behind: int = 0) -> Tensor:
+    def segment(
+        self, context: Context, x: Tensor, positions: Tensor, own: Tensor | None, behind: int = 0
+    ) -> Tensor:
         """Hidden states [T, width] of embedded tokens x [1, T, width] at positions [T]. They see the context, the
         ``behind`` segment tokens of the calls before, and each other as ``own``, bool [T, T], allows (None: all)."""
         at = context.end + behind

@@ -9,7 +9,15 @@ from typing import Final
 
 from tokenizers import Tokenizer
 
-SPECIAL: Final = ("<|endoftext|>", "<|pad|>", "<|mask|>", "<|end_of_hole|>", "<|suffix|>", "<|fill|>", "<|path|>")
+SPECIAL: Final = (
+    "<|endoftext|>",
+    "<|pad|>",
+    "<|mask|>",
+    "<|end_of_hole|>",
+    "<|suffix|>",
+    "<|fill|>",
+    "<|path|>",
+)
 EOF, PAD, MASK, END, SUFFIX, FILL, PATH = range(len(SPECIAL))
 
 
@@ -29,6 +37,7 @@ class CodeTokenizer:
         self.size: int = self.bpe.get_vocab_size()
 
     def encode(self, text: str) -> list[int]:
+        """Ids of ``text``; none is special."""
         return list(self.bpe.encode(text, add_special_tokens=False).ids)
 
     def encode_with_offsets(self, text: str) -> tuple[list[int], list[tuple[int, int]]]:
@@ -44,7 +53,7 @@ class CodeTokenizer:
     def token_bytes(self) -> list[bytes]:
         """The bytes of each token (empty for special ones)."""
         table = _byte_decoder()
-        tokens = (self.bpe.id_to_token(i) for i in range(self.size))
+        tokens = (self.bpe.id_to_token(i) or "" for i in range(self.size))
         return [b"" if i < len(SPECIAL) else bytes(table[c] for c in t) for i, t in enumerate(tokens)]
 
     @cached_property

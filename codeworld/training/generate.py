@@ -38,6 +38,7 @@ class Generation(msgspec.Struct, frozen=True):
 
 
 def generate(model: infill.Infiller, hole: Hole, steps: int = 0) -> Generation:
+    """Ask every source for one hole."""
     request = InfillRequest(
         prefix=hole.prefix, suffix=hole.suffix, path=hole.path, shape=hole.shape, seeds=hole.seeds,
         max_candidates=16, steps=steps, sources=tuple(Source),
@@ -47,6 +48,7 @@ def generate(model: infill.Infiller, hole: Hole, steps: int = 0) -> Generation:
 
 
 def main() -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("holes", type=Path, help="JSONL of holes")
     parser.add_argument("out", type=Path, help="JSONL of generations")

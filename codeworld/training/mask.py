@@ -2,36 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
 from torch.nn.attention.flex_attention import BlockMask, create_block_mask, create_mask
 
-from codeworld.training.pairs import IN_SUFFIX, STREAM
-
 Batch = dict[str, Tensor]
 
 
 def visible(batch: Batch) -> Any:
-    """mask_mod(b, h, q, k) -> bool. Stream tokens see their own file causally; a segment sees the stream between
-    ``start`` and ``limit``, its group's suffix, and its own segment: causally (suffix, fill) or whole (canvas)."""
-    kind, group, start, limit = batch["kind"], batch["group"], batch["start"], batch["limit"]
-    causal = kind != 2  # IN_CANVAS
+    """mask_mod(b, h, q, k) -> bool: a token sees two intervals of its row, one of the stream (its own file up to
+    itself or its hole) and one of its own segments (see ``codeworld.training.pairs``). Nothing is looked up per key."""
+    start, limit, first, last = batch["start"], batch["limit"], batch["first"], batch["last"]
 
     def mask_mod(b: Tensor, h: Tensor, q: Tensor, k: Tensor) -> Tensor:
-        in_stream = (kind[b, k] == STREAM) & (k >= start[b, q]) & (k < limit[b, q])
-        same_group = (group[b, k] == group[b, q]) & (kind[b, k] != STREAM)
-        same_segment = (kind[b, k] == kind[b, q]) & (~causal[b, q] | (k <= q))
-        from_suffix = (kind[b, k] == IN_SUFFIX) & (kind[b, q] != IN_SUFFIX)
-        return in_stream | (same_group & (same_segment | from_suffix))
+        of_stream = (k >= start[b, q]) & (k < limit[b, q])
+        of_segments = (k >= first[b, q]) & (k < last[b, q])
+        return of_stream | of_segments
 
     return mask_mod
 
 
-def block_mask(batch: Batch) -> BlockMask:
-    """The sparse block mask of a batch of rows [B, T]."""
+def block_mask(batch: Batch, create: Callable[..., BlockMask] = create_block_mask) -> BlockMask:
+    """The sparse block mask of a batch of rows [B, T]; ``create`` may be create_block_mask compiled."""
     rows, total = batch["ids"].shape
-    return create_block_mask(visible(batch), rows, None, total, total, device=str(batch["ids"].device))
+    return create(visible(batch), rows, None, total, total, device=str(batch["ids"].device))
 
 
 def dense_mask(batch: Batch) -> Tensor:

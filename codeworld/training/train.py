@@ -1,19 +1,27 @@
-"""``codeworld train CONFIG``: one run, bounded by time, resumable from any checkpoint."""
+"""``codeworld train CONFIG``: one run, bounded by time, resumable from any checkpoint.
+
+Under ``torchrun`` it runs on as many processes as it is given, one GPU each (or CPUs, for tests); alone it is a world
+of one. The configuration says what a step is: its rows are dealt out to the processes and their passes.
+"""
 
 from __future__ import annotations
 
 import json
 import math
+import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import torch
+import torch.distributed as dist
 import torch.nn.functional as F
-from torch import Tensor
-from torch.nn.attention.flex_attention import BlockMask, flex_attention
+from torch import Tensor, nn
+from torch.nn.attention.flex_attention import BlockMask, create_block_mask, flex_attention
+from torch.nn.parallel import DistributedDataParallel
 
 from codeworld.model import checkpoint
 from codeworld.model.loss import row_loss
@@ -23,7 +31,8 @@ from codeworld.training.mask import Batch, block_mask, dense_mask
 from codeworld.training.pairs import Mixture, RowShape
 from codeworld.training.stream import Rows, batches
 
-PEAK_FLOPS = {"NVIDIA H100": 734e12, "NVIDIA H200": 788e12}  # dense bf16, measured (8192 cubed, random data)
+PEAK_FLOPS = {"H100": 734e12, "H200": 788e12}  # dense bf16, measured (8192 cubed, random data)
+NOT_INDICES = ("start", "limit", "first", "last")  # the mask compares these; what indexes has to be int64
 
 
 class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -34,8 +43,8 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
     output: Path
     minutes: float  # wall time of the optimisation, compilation excluded
     rows_per_step: int = 64
-    rows_per_pass: int = 32  # smaller = less memory; gradients are accumulated
-    workers: int = 14
+    rows_per_pass: int = 32  # of one process; smaller = less memory, gradients are accumulated
+    workers: int = 14  # of one process
     seed: int = 1
     save_every_minutes: float = 3.0
     max_steps: int = 1_000_000
@@ -44,29 +53,56 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
     optimiser: optim.OptimiserConfig = optim.OptimiserConfig()
 
 
+class World(NamedTuple):
+    """This process among those of the run (``torchrun`` says so in the environment)."""
+
+    rank: int = 0
+    size: int = 1
+    device: torch.device = torch.device("cpu")
+
+    @classmethod
+    def join(cls) -> World:
+        """Meet the other processes, if there are any. NCCL between GPUs, gloo between CPUs."""
+        on_gpu = torch.cuda.is_available()
+        device = (
+            torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if on_gpu else torch.device("cpu")
+        )
+        if on_gpu:
+            torch.cuda.set_device(device)
+        if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+            return cls(device=device)
+        dist.init_process_group("cpu:gloo,cuda:nccl" if on_gpu else "gloo")
+        return cls(dist.get_rank(), dist.get_world_size(), device)
+
+    def agree(self, value: float) -> float:
+        """Rank 0's value: clocks differ, and all processes must take the same number of steps."""
+        if self.size == 1:
+            return value
+        shared = torch.tensor([value], dtype=torch.float64)
+        dist.broadcast(shared, 0)
+        return float(shared)
+
+
 def load_config(path: Path) -> TrainConfig:
     """Raises msgspec.ValidationError, OSError."""
     return msgspec.toml.decode(path.read_bytes(), type=TrainConfig, dec_hook=lambda kind, value: kind(value))
 
 
-class Trainer:
-    """Holds the network, its optimisers and the compiled pass."""
+class Objective(nn.Module):
+    """From a batch of rows to its loss: what is differentiated, and so what DDP wraps."""
 
-    def __init__(self, config: TrainConfig) -> None:
-        self.config = config
-        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-        self.on_gpu = self.device.type == "cuda"
-        torch.set_float32_matmul_precision("high")
-        self.network: Network = checkpoint.load(config.initial).to(self.device)
-        self.optimisers = optim.make(self.network, config.optimiser)
-        self.one_pass: Callable[[Batch, BlockMask | Tensor], tuple[Tensor, dict[str, Tensor]]] = self._one_pass
-        self.build_mask: Callable[[Batch], BlockMask | Tensor] = block_mask if self.on_gpu else dense_mask
-        if self.on_gpu:
-            self.one_pass = torch.compile(self._one_pass, dynamic=False)
-            self.build_mask = torch.compile(block_mask, dynamic=False)
+    def __init__(self, network: Network, on_gpu: bool) -> None:
+        super().__init__()
+        self.network, self.on_gpu = network, on_gpu
+        self.create_mask: Callable[..., BlockMask] = create_block_mask
+        if on_gpu:  # one graph serves all blocks: compiling the whole stack took minutes
+            for block in network.blocks:
+                block.compile(dynamic=False, fullgraph=True)
+            self.create_mask = torch.compile(create_block_mask, dynamic=False)
 
-    def _one_pass(self, batch: Batch, mask: BlockMask | Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        network = self.network
+    def forward(self, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+        """The loss of a batch and its parts (``model.loss.row_loss``)."""
+        mask = block_mask(batch, self.create_mask) if self.on_gpu else dense_mask(batch)
 
         def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
             if isinstance(mask, Tensor):
@@ -74,22 +110,48 @@ class Trainer:
             out: Tensor = flex_attention(q, k, v, block_mask=mask, enable_gqa=True)
             return out
 
-        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.on_gpu):
-            x = network.embed(batch["ids"], batch["label"], batch["kind"] == 2)
+        with torch.autocast(batch["ids"].device.type, torch.bfloat16, enabled=self.on_gpu):
+            x = self.network.embed(batch["ids"], batch["label"], batch["kind"] == 2)
             x = x.to(torch.bfloat16) if self.on_gpu else x
-            hidden = network(x, batch["position"], attend)
-            return row_loss(network, hidden, batch)
+            return row_loss(self.network, self.network(x, batch["position"], attend), batch)
 
-    def step(self, batch: Batch, fraction: float) -> dict[str, Tensor]:
-        """One optimiser step at ``fraction`` of the peak rate; the losses of its last pass."""
-        passes = self.config.rows_per_step // self.config.rows_per_pass
+
+class Trainer:
+    """Holds the network, its optimisers and the compiled pass. Raises ValueError when a step cannot be dealt out."""
+
+    def __init__(self, config: TrainConfig, world: World) -> None:
+        self.config, self.world = config, world
+        self.passes, left = divmod(config.rows_per_step, config.rows_per_pass * world.size)
+        if left or not self.passes:
+            raise ValueError(
+                f"rows_per_step {config.rows_per_step} is no multiple of {world.size} processes x rows_per_pass "
+                f"{config.rows_per_pass}"
+            )
+        torch.set_float32_matmul_precision("high")
+        torch._dynamo.config.optimize_ddp = (
+            False  # blocks are compiled one by one; DDP's splitter is not for them
+        )
+        self.network: Network = checkpoint.load(config.initial).to(world.device)
+        self.optimisers = optim.make(self.network, config.optimiser)
+        self.objective: nn.Module = Objective(self.network, world.device.type == "cuda")
+        if world.size > 1:
+            self.objective = DistributedDataParallel(self.objective, gradient_as_bucket_view=True)
+
+    def _sent(self, batch: Batch) -> Batch:
+        part = {k: v.to(self.world.device, non_blocking=True) for k, v in batch.items()}
+        return {
+            k: v.long() if v.dtype == torch.int32 and k not in NOT_INDICES else v for k, v in part.items()
+        }
+
+    def step(self, source: Iterator[Batch], fraction: float) -> dict[str, Tensor]:
+        """One optimiser step at ``fraction`` of the peak rate; the losses of this process's last pass."""
         parts: dict[str, Tensor] = {}
-        for i in range(passes):
-            rows = slice(i * self.config.rows_per_pass, (i + 1) * self.config.rows_per_pass)
-            part = {k: v[rows].to(self.device, non_blocking=True) for k, v in batch.items()}
-            part = {k: v.long() if v.dtype == torch.int32 and k not in MASK_VECTORS else v for k, v in part.items()}
-            loss, parts = self.one_pass(part, self.build_mask(part))
-            (loss / passes).backward()
+        for i in range(self.passes):
+            last = i + 1 == self.passes
+            alone = isinstance(self.objective, DistributedDataParallel) and not last
+            with self.objective.no_sync() if alone else nullcontext():  # type: ignore[operator]
+                loss, parts = self.objective(self._sent(next(source)))
+                (loss / self.passes).backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.optimiser.clip)
         optim.set_rate(self.optimisers, fraction)
         for optimiser in self.optimisers:
@@ -97,8 +159,20 @@ class Trainer:
             optimiser.zero_grad(set_to_none=True)
         return {**parts, "norm": norm}
 
-
-MASK_VECTORS = ("group", "start", "limit")
+    def save(self, folder: Path) -> None:
+        """A resumable bf16 checkpoint, renamed into place; rank 0's work."""
+        if self.world.rank:
+            return
+        fresh, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
+        checkpoint.save(self.network, fresh, int8=False)
+        checkpoint.copy_vocabulary(self.config.initial, fresh)
+        if folder.exists():
+            folder.rename(old)
+        fresh.rename(folder)
+        if old.exists():
+            for path in old.iterdir():
+                path.unlink()
+            old.rmdir()
 
 
 def flops_per_token(network: Network) -> float:
@@ -108,68 +182,74 @@ def flops_per_token(network: Network) -> float:
 
 
 def run(config_path: Path, resume: Path | None = None) -> None:
-    """Train as ``config_path`` (TOML) says; ``resume`` replaces its initial checkpoint. Writes ``log.jsonl`` and
-    checkpoints ``bf16/`` (to go on from) below the output folder; each is written whole or not at all."""
+    """Train as ``config_path`` (TOML) says; ``resume`` replaces its initial checkpoint. Writes ``log.jsonl`` and the
+    checkpoints ``latest/`` and ``final/`` below the output folder; each is written whole or not at all."""
     config = load_config(config_path)
     if resume is not None:
         config = msgspec.structs.replace(config, initial=resume)
-    config.output.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(config)
+    world = World.join()
+    trainer = Trainer(config, world)
     source = Rows(
         config.corpus, config.initial, trainer.network.config, config.shape, config.mixture,
-        config.rows_per_step, config.seed,
+        config.rows_per_pass, config.seed, world.rank, world.size,
     )  # fmt: skip
-    with (config.output / "log.jsonl").open("a") as log:
+    config.output.mkdir(parents=True, exist_ok=True)
+    with (config.output / "log.jsonl" if world.rank == 0 else Path(os.devnull)).open("a") as log:
         _loop(trainer, batches(source, config.workers), log)
-    save(trainer, config.output / "final")
+    trainer.save(config.output / "final")
+    if world.size > 1:
+        dist.barrier()
+        dist.destroy_process_group()
 
 
-def save(trainer: Trainer, folder: Path) -> None:
-    """A resumable bf16 checkpoint, renamed into place."""
-    fresh = folder.with_name(folder.name + ".new")
-    checkpoint.save(trainer.network, fresh, int8=False)
-    checkpoint.copy_vocabulary(trainer.config.initial, fresh)
-    if folder.exists():
-        old = folder.with_name(folder.name + ".old")
-        folder.rename(old)
-        fresh.rename(folder)
-        for path in old.iterdir():
-            path.unlink()
-        old.rmdir()
-    else:
-        fresh.rename(folder)
-
-
-def _loop(trainer: Trainer, source: Any, log: Any) -> None:
-    config, device = trainer.config, trainer.device
-    tokens_per_step = config.rows_per_step * config.shape.total
-    name = torch.cuda.get_device_name() if trainer.on_gpu else "cpu"
-    peak = PEAK_FLOPS.get(name)
+def _loop(trainer: Trainer, source: Iterator[Batch], log: Any) -> None:
+    config, world = trainer.config, trainer.world
     begin = time.monotonic()
-    trainer.step(next(source), 0.0)  # compiles; rate 0 leaves the weights as they are
-    print(f"compiled in {time.monotonic() - begin:.0f} s on {name}", flush=True)
-    begin = last_save = last_log = time.monotonic()
-    step = logged = 0
-    while (elapsed := time.monotonic() - begin) < 60 * config.minutes and step < config.max_steps:
-        progress = max(elapsed / (60 * config.minutes), step / config.max_steps)
-        parts = trainer.step(next(source), optim.rate_at(progress, config.optimiser))
-        step += 1
+    trainer.step(source, 0.0)  # compiles; rate 0 leaves the weights as they are
+    log_of = _Log(trainer, log, time.monotonic() - begin)
+    begin = last_save = time.monotonic()
+    for step in range(1, config.max_steps + 1):
+        elapsed = time.monotonic() - begin
+        progress = world.agree(max(elapsed / (60 * config.minutes), step / config.max_steps))
+        if progress > 1:
+            break
+        parts = trainer.step(source, optim.rate_at(progress, config.optimiser))
         if step % 20 == 0 or step == 1:
-            values = {k: round(float(v), 4) for k, v in parts.items()}  # waits for the device
-            now = time.monotonic()
-            rate = (step - logged) * tokens_per_step / (now - last_log)
-            record = {"step": step, "tokens": step * tokens_per_step, "seconds": round(now - begin, 1),
-                      "tokens_per_s": round(rate), **values}  # fmt: skip
-            if peak:
-                record["of_peak"] = round(rate * flops_per_token(trainer.network) / peak, 3)
-            last_log, logged = now, step
-            print(json.dumps(record), flush=True)
-            log.write(json.dumps(record) + "\n")
-            log.flush()
-            if not math.isfinite(values["token"]):
-                raise FloatingPointError(f"loss is not finite at step {step}")
+            log_of(step, parts)
         if time.monotonic() - last_save > 60 * config.save_every_minutes:
-            save(trainer, config.output / "latest")
+            trainer.save(config.output / "latest")
             last_save = time.monotonic()
-    if device.type == "cuda":
+    if world.device.type == "cuda":
         torch.cuda.synchronize()
+
+
+class _Log:
+    """Prints and writes a line of figures now and then; rank 0's work."""
+
+    def __init__(self, trainer: Trainer, out: Any, compile_s: float) -> None:
+        self.world, self.out = trainer.world, out
+        self.tokens_per_step = trainer.config.rows_per_step * trainer.config.shape.total
+        self.flops = flops_per_token(trainer.network)
+        name = torch.cuda.get_device_name() if self.world.device.type == "cuda" else "cpu"
+        self.peak = next((peak * self.world.size for key, peak in PEAK_FLOPS.items() if key in name), None)
+        if self.world.rank == 0:
+            print(f"compiled in {compile_s:.0f} s, {self.world.size} x {name}", flush=True)
+        self.begin = self.last = time.monotonic()
+        self.step = 0
+
+    def __call__(self, step: int, parts: dict[str, Tensor]) -> None:
+        """Raises FloatingPointError when the loss is not finite."""
+        values = {k: round(float(v), 4) for k, v in parts.items()}  # waits for the device
+        now = time.monotonic()
+        rate = (step - self.step) * self.tokens_per_step / (now - self.last)
+        record = {"step": step, "tokens": step * self.tokens_per_step, "seconds": round(now - self.begin, 1),
+                  "tokens_per_s": round(rate), **values}  # fmt: skip
+        if self.peak:
+            record["of_peak"] = round(rate * self.flops / self.peak, 3)
+        self.last, self.step = now, step
+        if self.world.rank == 0:
+            print(json.dumps(record), flush=True)
+            self.out.write(json.dumps(record) + "\n")
+            self.out.flush()
+        if not math.isfinite(values["token"]):
+            raise FloatingPointError(f"loss is not finite at step {step}")

@@ -6,7 +6,6 @@ the network starts where SmolLM2 stands. Needs the ``train`` extra (``gguf``). A
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -42,7 +41,8 @@ def prune(tokens: list[str], merges: list[tuple[str, str]], counts: Counter[int]
     kept = dict.fromkeys(alphabet)
     room = size - len(SPECIAL)
     for token_id, _ in counts.most_common():
-        need, stack = {}, [tokens[token_id]]
+        need: dict[str, None] = {}
+        stack = [tokens[token_id]]
         while stack:
             token = stack.pop()
             if token not in kept and token in made_of:
@@ -62,7 +62,8 @@ def read_gguf(path: Path) -> tuple[dict[str, Tensor], list[str], list[tuple[str,
 
     reader: Any = gguf.GGUFReader(str(path))
     tensors = {
-        t.name: torch.from_numpy(gguf.dequantize(t.data, t.tensor_type).copy()).float() for t in reader.tensors
+        t.name: torch.from_numpy(gguf.dequantize(t.data, t.tensor_type).copy()).float()
+        for t in reader.tensors
     }
     tokens = reader.fields["tokenizer.ggml.tokens"].contents()
     pairs = [tuple(m.split(" ", 1)) for m in reader.fields["tokenizer.ggml.merges"].contents()]
@@ -76,20 +77,26 @@ def unpermute(weight: Tensor, heads: int) -> Tensor:
 
 
 def count_tokens(bpe: Tokenizer, texts: Iterable[str]) -> Counter[int]:
+    """How often each id occurs in ``texts``."""
     counts: Counter[int] = Counter()
     for text in texts:
         counts.update(bpe.encode(text).ids)
     return counts
 
 
-def warm_start(gguf_path: Path, texts: Iterable[str], config: ModelConfig) -> tuple[Network, Tokenizer]:
-    """The network of ``config`` with SmolLM2's weights and the tokenizer pruned by its use in ``texts``."""
-    tensors, tokens, merges = read_gguf(gguf_path)
+def pruned_tokenizer(gguf_path: Path, texts: Iterable[str], size: int) -> Tokenizer:
+    """SmolLM2's tokenizer pruned by its use in ``texts`` to ``size`` ids."""
+    _, tokens, merges = read_gguf(gguf_path)
     full = byte_level_bpe({t: i for i, t in enumerate(tokens)}, merges)
-    pruned = prune(tokens, merges, count_tokens(full, texts), config.vocabulary)
+    return prune(tokens, merges, count_tokens(full, texts), size)
+
+
+def warm_start(gguf_path: Path, pruned: Tokenizer, config: ModelConfig) -> Network:
+    """The network of ``config`` with SmolLM2's weights, for the vocabulary of ``pruned``."""
+    tensors, tokens, _ = read_gguf(gguf_path)
     ids = {t: i for i, t in enumerate(tokens)}
     network = Network(config)
-    names = [pruned.id_to_token(i) for i in range(pruned.get_vocab_size())]
+    names = [pruned.id_to_token(i) or "" for i in range(pruned.get_vocab_size())]
     source = [ids.get(name, ids[SPECIAL_SOURCE]) for name in names]
     state = network.state_dict()
     state["embedding.weight"][: len(source)] = tensors["token_embd.weight"][source]
@@ -108,9 +115,4 @@ def warm_start(gguf_path: Path, texts: Iterable[str], config: ModelConfig) -> tu
         }
         for name, value in ours.items():
             state[f"blocks.{i}.{name}"].copy_(value)
-    return network, pruned
-
-
-def describe(bpe: Tokenizer) -> str:
-    """One line for the training log."""
-    return json.dumps({"vocabulary": bpe.get_vocab_size()})
+    return network

@@ -19,9 +19,9 @@ from codeworld.model.reader import Context, Reader, never
 from codeworld.model.tokenizer import END, CodeTokenizer
 from codeworld.training.cuts import SourceFile
 from codeworld.training.mask import dense_mask
-from codeworld.training.pairs import IN_CANVAS, IN_FILL, IN_SUFFIX, Mixture, Row, RowBuilder, RowShape
+from codeworld.training.pairs import IN_CANVAS, Mixture, Row, RowBuilder, RowShape
 
-SHAPE = RowShape(stream_tokens=256, segment_tokens=384, predicted=480, canvas_slots=160)
+SHAPE = RowShape(stream_tokens=256, segment_tokens=512, predicted=600, canvas_slots=160)
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +60,9 @@ def hidden(network: Network, row: Row) -> Tensor:
 
 def context_of(reader: Reader, row: Row, group: int) -> Context:
     """The reader's memory as it stands for the hole ``group``."""
-    suffix = row.ids[(row.group == group) & (row.kind == IN_SUFFIX)].tolist()
-    first = np.nonzero((row.group == group) & (row.kind == IN_CANVAS))[0][0]
-    start, limit = int(row.start[first]), int(row.limit[first])
+    canvas, behind, filled, _ = row.groups[group]
+    suffix = row.ids[behind:filled].tolist()
+    start, limit = int(row.start[canvas]), int(row.limit[canvas])
     with torch.inference_mode():
         reader._read_prefix(row.ids[start:limit].tolist(), never)
         base, at, length = reader.keys.shape[2] - len(suffix), reader.suffix_tokens, limit - start
@@ -76,10 +76,10 @@ def context_of(reader: Reader, row: Row, group: int) -> Context:
 
 def test_canvas_and_fill_agree_with_training(tiny: Path, network: Network, row: Row, hidden: Tensor) -> None:
     reader = Reader(network, CodeTokenizer(tiny / "tokenizer.json"), 1024, 256, 128)
-    assert row.groups >= 3
-    for group in range(row.groups):
+    assert len(row.groups) >= 3
+    for group, (begin, behind, fill_begin, end) in enumerate(row.groups):
         context = context_of(reader, row, group)
-        canvas, filled = (np.nonzero((row.group == group) & (row.kind == k))[0] for k in (IN_CANVAS, IN_FILL))
+        canvas, filled = np.arange(begin, behind), np.arange(fill_begin, end)
         ids, labels = (torch.from_numpy(a[canvas])[None].long() for a in (row.ids, row.label))
         x = network.embed(ids, labels, torch.ones_like(ids, dtype=torch.bool))
         ours = reader.segment(context, x, torch.from_numpy(row.position[canvas]), None)
@@ -105,13 +105,13 @@ def test_nothing_leaks_from_the_hole(tiny: Path, network: Network, row: Row) -> 
         )[0]
 
     before = states(batch["ids"])
-    for group in range(row.groups):
-        members = np.nonzero(row.group == group)[0]
+    for begin, _, _, end in row.groups:
+        members = np.arange(begin, end)
         limit = int(row.limit[members].max())
         changed = batch["ids"].clone()
         changed[0, limit : SHAPE.stream_tokens] = 100
-        others = torch.from_numpy((row.group != group) & (row.group >= 0))
-        changed[0, others] = 101
+        changed[0, SHAPE.stream_tokens : begin] = 101
+        changed[0, end:] = 101
         torch.testing.assert_close(states(changed)[members], before[members], rtol=1e-4, atol=1e-5)
 
 

@@ -22,7 +22,7 @@ def test_every_source_answers_and_continues_what_is_typed(model: infill.Infiller
         InfillRequest(PREFIX, SUFFIX, seeds=(seed,), sources=tuple(Source), max_candidates=9)
     )
     found = {c.source: c for c in reply.candidates}
-    assert Source.RETRIEVED in found and found[Source.RETRIEVED].text == seed.text
+    assert found[Source.RETRIEVED].text == seed.text
     assert Source.READER in found or Source.DENOISER in found
     assert all("\n" not in c.text and c.logprob_nats < 0 for c in reply.candidates)
     ordered = [c.logprob_nats for c in reply.candidates]
@@ -57,7 +57,7 @@ def test_stop_is_obeyed_and_leaves_the_model_sound(tiny: Path, model: infill.Inf
 
 
 def test_a_damaged_checkpoint_is_one_clear_line(tiny: Path, tmp_path: Path) -> None:
-    with pytest.raises(checkpoint.CheckpointError, match="config.json"):
+    with pytest.raises(checkpoint.CheckpointError, match=r"config\.json"):
         infill.load("cpu", tmp_path)
     checkpoint.tiny(tmp_path)
     (tmp_path / "model-0.safetensors").write_bytes(b"not a model")

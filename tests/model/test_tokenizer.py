@@ -27,7 +27,8 @@ def test_starting_with_is_what_a_scan_finds(tiny: Path) -> None:
     tokenizer = CodeTokenizer(tiny / "tokenizer.json")
     for head in (b" ret", b"(", b"\n    ", b"sel"):
         scan = {i for i, t in enumerate(tokenizer.token_bytes) if t.startswith(head)}
-        assert scan and set(tokenizer.starting_with(head)) == scan
+        assert scan
+        assert set(tokenizer.starting_with(head)) == scan
 
 
 def test_every_byte_has_a_token(tiny: Path) -> None:
