@@ -109,7 +109,8 @@ def repeated_suffix(case: Case) -> Case | Reject:
     """
     rest = case.line_after
     if rest.strip():
-        cuts = cuts_of_line(case.text, rest)
+        row = case.snapshot.row_at(case.cursor_char) + 1 + case.text.count("\n")
+        cuts = cuts_of_line(case.text, case.snapshot.text[case.cursor_char : case.snapshot.line_start(row)])
     else:
         cuts = cuts_of_lines(case.line_before, case.text, _lines_after(case))
     repeated = case.text[cuts[0] :] if cuts else ""

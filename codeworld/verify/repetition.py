@@ -15,8 +15,8 @@ def is_telling(text: str) -> bool:
 
 
 def cuts_of_line(fill: str, rest: str) -> list[int]:
-    """Lengths to which ``fill`` can be cut so that ``rest``, the rest of the cursor's line, is not repeated: shortest
-    first. Words count as a whole: ``bar`` before ``r)`` repeats nothing.
+    """Lengths to which ``fill`` can be cut so that ``rest`` is not repeated: shortest first. ``rest`` is that of the
+    cursor's line, and as many lines below as the fill has. Words are whole: ``bar`` before ``r)`` repeats nothing.
 
     >>> cuts_of_line("x)", ")")
     [1]
