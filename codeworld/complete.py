@@ -16,7 +16,9 @@ from codeworld.canvas import Accept, Candidate, InfillReply, InfillRequest, Reje
 from codeworld.context.budget import build_request
 from codeworld.context.ignore import IgnoreRules
 from codeworld.context.retrieval import RepositoryIndex
+from codeworld.context.secrets import mask
 from codeworld.syntax.document import Snapshot
+from codeworld.syntax.position import LINE_END
 from codeworld.verify.checks import verify
 from codeworld.verify.settings import CompletionSettings
 
@@ -117,10 +119,12 @@ def _seeds(
     if index is None:
         return ()
     row = snapshot.row_at(cursor_char)
+    # A seed may be the end of a line whose start says that it is a secret.
+    lines = LINE_END.split(mask(snapshot.text))
     return index.seeds(
-        [snapshot.line(above) for above in range(row)],
+        lines[:row],
         snapshot.line_before(cursor_char),
-        [snapshot.line(below) for below in range(row + 1, snapshot.line_count)],
+        lines[row + 1 :],
         exclude=path,
         max_lines=_SEED_LINES if settings.multiline else 1,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import msgspec
 
 from codeworld.canvas import InfillRequest, Seed, Shape
-from codeworld.context.secrets import has_secret, mask
+from codeworld.context.secrets import has_secret, is_masked, mask
 
 PREFIX_CHARS = 6_000
 SUFFIX_CHARS = 2_000
@@ -26,8 +26,8 @@ def build_request(
     """The request for the hole at ``cursor_char`` (clamped) of ``text``.
 
     The prefix is at most PREFIX_CHARS and begins at a line start, the suffix at most SUFFIX_CHARS and ends at a line
-    end (inside a line only where one line is longer than that). Line ends become LF. Seeds that hold a secret are left
-    out. ``max_candidates`` None means the default of InfillRequest.
+    end (inside a line only where one line is longer than that). Line ends become LF. Seeds that hold a secret, also a
+    masked one, are left out. ``max_candidates`` None means the default of InfillRequest.
     """
     cursor_char = min(max(cursor_char, 0), len(text))
     start, end = _prefix_start(text, cursor_char), _suffix_end(text, cursor_char)
@@ -39,7 +39,7 @@ def build_request(
         suffix=_with_lf(masked[cursor_char - margin_start : end - margin_start]),
         path=path,
         shape=shape,
-        seeds=tuple(seed for seed in seeds if not has_secret(seed.text)),
+        seeds=tuple(seed for seed in seeds if not has_secret(seed.text) and not is_masked(seed.text)),
         steps=steps,
     )
     return (

@@ -98,7 +98,10 @@ class IgnoreRules:
         hold, but a link from inside to outside is refused.
         """
         path = self.root / path
-        resolved = path.resolve()
+        try:
+            resolved = path.resolve()
+        except (OSError, RuntimeError):  # a link that leads to itself
+            return False
         if path.is_relative_to(self._top):
             if not resolved.is_relative_to(self._top.resolve()) or self._ignored(path):
                 return False

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 from codeworld.canvas import Seed
+from codeworld.context.secrets import mask
 
 SUFFIXES = (".py", ".pyi")
 MAX_LINE_CHARS = 400  # a longer line is data: it is a neighbour like any other, but nobody wants it typed
@@ -129,10 +130,11 @@ class RepositoryIndex:
         return index
 
     def update(self, path: str, text: str | None) -> None:
-        """Take ``text`` as the file's content now; None when the file is gone."""
+        """Take ``text``, but for its secrets, as the file's content now; None when the file is gone."""
         if text is None:
             self.remove(path)
             return
+        text = mask(text)
         slot = self._slot.get(path)
         old = self._files[slot].lines if slot is not None else ()
         if slot is None:

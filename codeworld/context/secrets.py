@@ -58,13 +58,20 @@ _ISSUED: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = tuple(
 _IN_URL = re.compile(r"://[^\s:/@\"'<>{}]*:(?P<value>[^\s:/@\"'<>{}$%]{3,})@")
 _QUOTED = r"""(?:[rbfu]{0,2})(?P<quote>["'])(?P<value>(?:\\.|(?!(?P=quote))[^\\\n]){4,})(?P=quote)"""
 _ASSIGNED = r"""["']?\]?\s*(?::\s*[\w.\[\]| ]+?\s*)?(?:=|:|=>|,)\s*"""
-# One search for the telling names (in lower case, which is four times as fast as ignoring case), then a look at what
-# follows each.
-_NAME = re.compile(
-    r"(?P<password>passw(?:or)?d|pwd|passphrase)"
-    r"|secret|token|(?:api|access|private|signing|account)_?key|auth|credential"
+# Telling names, in lower case. Each is searched for by itself, which is faster than one pattern, before a look at what
+# follows it.
+_PASSWORDS = ("password", "passwd", "pwd", "passphrase")
+_NAMES = (
+    *_PASSWORDS,
+    *("secret", "token", "auth", "credential"),
+    *(
+        f"{kind}{joint}key"
+        for kind in ("api", "access", "private", "signing", "account")
+        for joint in ("", "_")
+    ),
 )
 _VALUE = re.compile(rf"(?P<more>\w*){_ASSIGNED}{_QUOTED}")
+_MASKED = re.compile(rf"{MASK}{{8,}}")
 
 # What stands for a secret without being one: a template, the name of a variable, a sentence.
 _PLACEHOLDER = re.compile(r"[<{%$*].*|.*[{}<>\s].*|[A-Z][A-Z0-9_]*|(.)\1*|.*\$\(.*", re.DOTALL)
@@ -96,19 +103,36 @@ def has_secret(text: str) -> bool:
     return bool(find(text))
 
 
+def is_masked(text: str) -> bool:
+    """Whether ``text`` holds what ``mask`` leaves of a secret."""
+    return _MASKED.search(text) is not None
+
+
 def _all(text: str) -> Iterator[tuple[int, int]]:
     for needles, pattern in _ISSUED:
         if any(needle in text for needle in needles):
             yield from (match.span() for match in pattern.finditer(text))
-    yield from (match.span("value") for match in _IN_URL.finditer(text))
+    for match in _IN_URL.finditer(text):
+        if not _PLACEHOLDER.fullmatch(match["value"]):
+            yield match.span("value")
     lowered = text.lower()
     # A few letters are longer in lower case; then the offsets would not hold.
-    for name in _NAME.finditer(lowered if len(lowered) == len(text) else text):
-        value = _VALUE.match(text, name.end())
-        if value is None or _PLACEHOLDER.fullmatch(value["value"]):
-            continue
-        if (name["password"] and not value["more"]) or _is_random(value["value"]):
-            yield value.span("value")
+    lowered = lowered if len(lowered) == len(text) else text
+    for name in _NAMES:
+        for end in _ends(lowered, name):
+            value = _VALUE.match(text, end)
+            if value is None or _PLACEHOLDER.fullmatch(value["value"]):
+                continue
+            if (name in _PASSWORDS and not value["more"]) or _is_random(value["value"]):
+                yield value.span("value")
+
+
+def _ends(text: str, name: str) -> Iterator[int]:
+    """Where each occurrence of ``name`` ends."""
+    at = text.find(name)
+    while at >= 0:
+        yield at + len(name)
+        at = text.find(name, at + len(name))
 
 
 def _is_random(value: str) -> bool:

@@ -24,7 +24,6 @@ _UNPRINTABLE = re.compile(
     r"[^\S \t\r\n]|[\x00-\x08\x0e-\x1f\x7f-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufffd]"
 )
 _LOOP = re.compile(r"(?P<unit>.{8,}?)(?P=unit){2}", re.DOTALL)
-_MASKED = re.compile(rf"{secrets.MASK}{{8,}}")
 
 
 class Case(msgspec.Struct, frozen=True):
@@ -144,7 +143,7 @@ def loop(case: Case) -> Case | Reject:
 
 def secret(case: Case) -> Case | Reject:
     """No credential, whole or completed, and none of the masks that stand for one. Reason: "secret"."""
-    if _MASKED.search(case.text):
+    if secrets.is_masked(case.text):
         return Reject("secret", "a masked literal")
     before = case.line_before
     start, end = len(before), len(before) + len(case.text)

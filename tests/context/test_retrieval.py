@@ -6,6 +6,7 @@ import pytest
 
 from codeworld.canvas import Seed
 from codeworld.context.retrieval import RepositoryIndex, Symbol
+from tests.planted import PLANTED
 
 A = """\
 import os
@@ -163,6 +164,15 @@ def test_build_reads_what_the_rules_allow(tmp_path: Path) -> None:
     assert "pkg/b.py" in made
     assert len(made) == 1
     assert done[-1] == (2, 2)
+
+
+def test_no_secret_is_kept() -> None:
+    made = index(**{one.name: f"before()\n{one.source}after()\n" for one in PLANTED})
+    kept = repr(vars(made))
+    assert "client.connect(" in kept
+    assert [one.name for one in PLANTED if one.secret in kept] == []
+    made.update("token", PLANTED[0].source)
+    assert PLANTED[0].secret not in repr(vars(made))
 
 
 def test_build_stops_when_asked(tmp_path: Path) -> None:

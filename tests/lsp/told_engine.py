@@ -1,6 +1,7 @@
 """An engine process whose answers are written in the document: ``# FILL=<text>`` (the last one before the cursor).
 
-``# STEPS=<n>`` makes a fill take n steps of 5 ms, ``# DIE`` kills the process, ``# NOTHING`` gives no candidate.
+``# STEPS=<n>`` makes a fill take n steps of 5 ms, ``# DIE`` kills the process. All that it is asked is appended to the
+file ``CODEWORLD_TOLD_RECORD`` names.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import re
 import signal
 import time
 from collections.abc import Callable
+
+import msgspec
 
 from codeworld.canvas import Candidate, InfillReply, InfillRequest, Source
 from codeworld.engine.process import run
@@ -26,6 +29,9 @@ class ToldBackend:
     model = "told-1"
 
     def infill(self, request: InfillRequest, should_stop: Callable[[], bool]) -> InfillReply:
+        if "CODEWORLD_TOLD_RECORD" in os.environ:
+            with open(os.environ["CODEWORLD_TOLD_RECORD"], "ab") as record:
+                record.write(msgspec.json.encode(request) + b"\n")
         if "# DIE" in request.prefix:
             os.kill(os.getpid(), signal.SIGKILL)
         steps = re.findall(r"# STEPS=(\d+)", request.prefix)
