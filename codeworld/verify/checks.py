@@ -7,7 +7,8 @@ comes before what judges it.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -164,7 +165,7 @@ def parse(case: Case) -> Case | Reject:
     if count_errors(after) <= count_errors(case.snapshot) and _is_sound(case, after):
         return case
     opens = case.settings.open_headers and case.text.endswith(":") and not case.line_after.strip()
-    if opens and not all(map(parses, pieces(case.snapshot))):
+    if opens and not all(parses(piece) for _, piece in pieces(case.snapshot)):
         end = case.cursor_char + len(case.text)
         if _is_sound(case, after.edited(end, end, " pass")):
             return case
@@ -174,14 +175,15 @@ def parse(case: Case) -> Case | Reject:
 def _is_sound(case: Case, after: Snapshot) -> bool:
     if after.language != "python":
         return True
-    new = pieces(after)
+    new = [piece for _, piece in pieces(after)]
     broken = [at for at, piece in enumerate(new) if not parses(piece)]
     if not broken:
         return True
-    old = pieces(case.snapshot)
-    unchanged = _common(old, new)
-    shared = min(len(old), len(new)) - unchanged
-    after_change = len(new) - min(shared, _common(old[::-1], new[::-1]))
+    starts, old = zip(*pieces(case.snapshot), strict=True)
+    hole = bisect_right(starts, case.snapshot.to_byte(case.cursor_char)) - 1
+    unchanged = min(hole, _common(old, new))
+    shared = min(len(old) - hole - 1, len(new) - unchanged, _common(old[::-1], new[::-1]))
+    after_change = len(new) - shared
     # The neighbours of what changed must be sound too, so that nothing reaches from the hole to a broken piece.
     if any(unchanged - 1 <= at <= after_change for at in broken):
         return False
@@ -189,7 +191,7 @@ def _is_sound(case: Case, after: Snapshot) -> bool:
     return all(stands_alone(new[at]) for at in broken) or is_beyond_repair(above)
 
 
-def _common(one: list[Piece], other: list[Piece]) -> int:
+def _common(one: Sequence[Piece], other: Sequence[Piece]) -> int:
     """How many pieces two documents have in common from the start."""
     pairs = enumerate(zip(one, other, strict=False))
     return next((at for at, (a, b) in pairs if a != b), min(len(one), len(other)))

@@ -32,12 +32,19 @@ class Piece(NamedTuple):
     source: bytes
 
 
+class Placed(NamedTuple):
+    """A piece, and where in the document it starts."""
+
+    start_byte: int
+    piece: Piece
+
+
 def python_accepts(text: str) -> bool:
     """Whether this interpreter's parser takes ``text`` as a module."""
     return _parse(text) is not None
 
 
-def pieces(snapshot: Snapshot) -> list[Piece]:
+def pieces(snapshot: Snapshot) -> list[Placed]:
     """The document cut into statements, in order."""
     root = snapshot.tree.root_node
     return list(_cut(snapshot.source, root.children, 0, len(snapshot.source), b""))
@@ -104,7 +111,7 @@ def _first_line_indent(source: bytes) -> bytes:
     return source[: len(source) - len(source.lstrip(b" \t"))]
 
 
-def _cut(source: bytes, children: list[Node], start: int, end: int, indent: bytes) -> Iterator[Piece]:
+def _cut(source: bytes, children: list[Node], start: int, end: int, indent: bytes) -> Iterator[Placed]:
     """Cut ``source[start:end]``, the lines of ``children``, where a statement begins at that indentation."""
     cuts = [start]
     for child in children:
@@ -118,7 +125,7 @@ def _cut(source: bytes, children: list[Node], start: int, end: int, indent: byte
         yield from _split(source, node, at, until, indent)
 
 
-def _split(source: bytes, node: Node | None, start: int, end: int, indent: bytes) -> Iterator[Piece]:
+def _split(source: bytes, node: Node | None, start: int, end: int, indent: bytes) -> Iterator[Placed]:
     """One piece, or those of a large definition."""
     body = _large_body(node)
     if body is not None:
@@ -127,10 +134,10 @@ def _split(source: bytes, node: Node | None, start: int, end: int, indent: bytes
         inner = source[body_start:first]
         deeper = inner.startswith(indent) and len(inner) > len(indent) and not inner.strip(b" \t")
         if deeper and node is not None and body_start > node.start_byte:
-            yield Piece(indent, source[start:body_start] + inner + b"pass\n")
+            yield Placed(start, Piece(indent, source[start:body_start] + inner + b"pass\n"))
             yield from _cut(source, body.children, body_start, end, inner)
             return
-    yield Piece(indent, source[start:end])
+    yield Placed(start, Piece(indent, source[start:end]))
 
 
 def _large_body(node: Node | None) -> Node | None:
