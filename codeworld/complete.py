@@ -7,9 +7,6 @@ caller asks it, ``choose`` says what of the reply is shown. A refusal is a value
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
-
-import msgspec
 
 from codeworld import ranking
 from codeworld.canvas import Accept, Candidate, InfillReply, InfillRequest, Reject, Seed, Verdict
@@ -22,16 +19,9 @@ from codeworld.syntax.position import LINE_END
 from codeworld.verify.checks import verify
 from codeworld.verify.settings import CompletionSettings
 
-__all__ = ["CompletionSettings", "RecentEdit", "choose", "prepare"]
+__all__ = ["CompletionSettings", "choose", "prepare"]
 
 _SEED_LINES = 4  # of a retrieved block, where several lines are asked for
-
-
-class RecentEdit(msgspec.Struct, frozen=True):
-    """The last change of the document and how long ago it was when the request came."""
-
-    kind: Literal["insert", "delete", "undo"]
-    age_ms: float
 
 
 def prepare(
@@ -42,16 +32,15 @@ def prepare(
     index: RepositoryIndex | None,
     rules: IgnoreRules | None,
     settings: CompletionSettings,
-    recent_edit: RecentEdit | None = None,
 ) -> InfillRequest | Reject:
     """What to ask the engine for the hole at ``cursor_char``, or why nothing is asked.
 
     ``path`` is relative to the root of ``index`` and ``rules``; either may be None where there is no repository.
-    Reasons: "bad-position", "recent-undo", "ignored", "in-word", "in-comment", "in-string".
+    Reasons: "bad-position", "ignored", "in-word", "in-comment", "in-string".
     """
     if not 0 <= cursor_char <= len(snapshot.text):
         return Reject("bad-position", f"character {cursor_char} of {len(snapshot.text)}")
-    refusal = _too_soon(recent_edit, settings) or _wrong_place(snapshot, cursor_char, settings)
+    refusal = _wrong_place(snapshot, cursor_char, settings)
     if refusal is not None:
         return refusal
     if rules is not None and path and not rules.allows(Path(path)):
@@ -88,13 +77,6 @@ def _judge(
     if candidate.confidence < threshold:
         return Reject("below-threshold", f"{candidate.confidence:.2f} < {threshold:.2f}")
     return verify(snapshot, cursor_char, candidate, settings)
-
-
-def _too_soon(edit: RecentEdit | None, settings: CompletionSettings) -> Reject | None:
-    """Whoever deletes or takes back does not want it offered again."""
-    if edit is None or edit.kind == "insert" or edit.age_ms >= settings.quiet_after_undo_ms:
-        return None
-    return Reject("recent-undo", f"{edit.age_ms:.0f} ms after {edit.kind}")
 
 
 def _wrong_place(snapshot: Snapshot, cursor_char: int, settings: CompletionSettings) -> Reject | None:

@@ -33,7 +33,7 @@ class Completion(msgspec.Struct, frozen=True, rename="camel"):
     in_strings: bool = False
     in_words: bool = False
     multiline: bool = False
-    quiet_after_undo_ms: Milliseconds = 500
+    quiet_after_undo_ms: Milliseconds = 500  # nothing this soon after something was deleted or undone
     max_latency_ms: Milliseconds = 1_000  # an editor that still waits then gets an empty list
     menu: Literal["auto", "always", "never"] = "auto"  # "auto": only for editors without ghost text
 
@@ -48,8 +48,6 @@ class Completion(msgspec.Struct, frozen=True, rename="camel"):
             in_words=self.in_words,
             multiline=self.multiline,
             open_headers=True,  # "if x:" is on its way to a body
-            quiet_after_undo_ms=self.quiet_after_undo_ms,
-            max_latency_ms=self.max_latency_ms,
         )
 
 

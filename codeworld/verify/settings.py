@@ -18,5 +18,3 @@ class CompletionSettings(msgspec.Struct, frozen=True):
     in_words: bool = False  # between two characters of a name
     multiline: bool = False
     open_headers: bool = False
-    quiet_after_undo_ms: int = 500  # nothing is offered this soon after something was deleted or undone
-    max_latency_ms: int = 1_000  # whoever waits for the engine gives up after this

@@ -62,5 +62,5 @@ def test_our_part_of_a_message(sent: object, own: dict[str, object]) -> None:
 
 
 def test_settings_of_the_pipeline_follow_the_users() -> None:
-    pipeline = read({"completion": {"multiline": True, "maxLatencyMs": 5}}).settings.completion.pipeline()
-    assert (pipeline.multiline, pipeline.max_latency_ms, pipeline.in_comments) == (True, 5, False)
+    pipeline = read({"completion": {"multiline": True, "threshold": 0.5}}).settings.completion.pipeline()
+    assert (pipeline.multiline, pipeline.threshold, pipeline.in_comments) == (True, 0.5, False)
