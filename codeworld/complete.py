@@ -6,6 +6,7 @@ caller asks it, ``choose`` says what of the reply is shown. A refusal is a value
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from codeworld import ranking
@@ -19,7 +20,7 @@ from codeworld.syntax.position import LINE_END
 from codeworld.verify.checks import verify
 from codeworld.verify.settings import CompletionSettings
 
-__all__ = ["CompletionSettings", "choose", "prepare"]
+__all__ = ["CompletionSettings", "choose", "continuations", "prepare"]
 
 _SEED_LINES = 4  # of a retrieved block, where several lines are asked for
 
@@ -69,6 +70,18 @@ def choose(snapshot: Snapshot, cursor_char: int, reply: InfillReply, settings: C
             return verdict
         first_refusal = first_refusal or verdict
     return first_refusal or Reject("no-candidate")
+
+
+def continuations(snapshot: Snapshot, cursor_char: int, text: str) -> Iterator[tuple[Snapshot, int]]:
+    """The holes to expect once ``text`` is accepted: right behind it and, at the end of a line, below."""
+    accepted, end = snapshot.edited(cursor_char, cursor_char, text), cursor_char + len(text)
+    yield accepted, end
+    if not accepted.line_after(end):
+        indent = accepted.indentation(accepted.row_at(end))
+        if text.endswith(":"):
+            indent += accepted.indent_unit
+        below = accepted.newline + indent
+        yield accepted.edited(end, end, below), end + len(below)
 
 
 def _judge(

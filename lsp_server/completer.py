@@ -2,7 +2,8 @@
 features.
 
 At most one request per document waits. It is answered with nothing as soon as a newer one comes or the text
-changes; the engine's work goes on in the second case, because what it finds is often what is being typed.
+changes; the engine's work goes on in the second case, because what it finds is often what is being typed. Behind
+each offer the engine is asked, at low priority, for what comes after it is accepted.
 """
 
 from __future__ import annotations
@@ -18,10 +19,13 @@ from codeworld.engine.protocol import Failed
 
 if TYPE_CHECKING:
     from codeworld.syntax.document import Snapshot
+    from codeworld.verify.settings import CompletionSettings
     from lsp_server.server import CodeworldServer
     from lsp_server.session import Offer, OpenDocument
 
 log = logging.getLogger("codeworld.server")
+
+LOOK_AHEAD_DELAY_S = 0.03  # the offer itself is sent first
 
 
 class Completion(NamedTuple):
@@ -40,6 +44,7 @@ class Completer:
         self._server = server
         self._waiting: dict[str, asyncio.Future[None]] = {}
         self._jobs: dict[str, asyncio.Task[None]] = {}
+        self._ahead: dict[str, asyncio.Task[None]] = {}
         self.from_memory = 0
         self.asked = 0
 
@@ -69,9 +74,10 @@ class Completer:
     def closed(self, uri: str) -> None:
         """Drop all work for a document."""
         self.give_way(uri)
-        job = self._jobs.pop(uri, None)
-        if job is not None:
-            job.cancel()
+        for tasks in (self._jobs, self._ahead):
+            task = tasks.pop(uri, None)
+            if task is not None:
+                task.cancel()
 
     def _may_complete(self, document: OpenDocument, explicit: bool) -> bool:
         settings = self._server.settings.completion
@@ -111,34 +117,74 @@ class Completer:
             offer.verdict = await self._run(document, snapshot, offer.cursor_char)
         except Exception as error:  # an offer is never worth an error message while typing
             offer.verdict = Reject("error", type(error).__name__)
-            frame = traceback.extract_tb(error.__traceback__)[-1]
-            log.error("completion failed: %s at %s:%s", type(error).__name__, frame.filename, frame.lineno)
+            _log(error)
         finally:
             if self._jobs.get(document.uri) is asyncio.current_task():
                 del self._jobs[document.uri]
 
     async def _run(self, document: OpenDocument, snapshot: Snapshot, cursor_char: int) -> Verdict | None:
-        from codeworld.complete import choose, prepare
+        from codeworld.complete import choose
 
-        settings = self._server.settings.completion.pipeline()
+        request = self._prepare(document, snapshot, cursor_char)
+        if isinstance(request, Reject):
+            return request
+        self.asked += 1
+        reply = await self._server.engine.infill(request, self._key(document))
+        if isinstance(reply, Failed):
+            if reply.reason in ("superseded", "cancelled"):
+                return None
+            return choose(snapshot, cursor_char, _without_model(request), self._settings)
+        verdict = choose(snapshot, cursor_char, reply, self._settings)
+        if isinstance(verdict, Accept):
+            ahead = self._look_ahead(document, snapshot, cursor_char, verdict.text)
+            self._ahead[document.uri] = asyncio.create_task(ahead)
+        return verdict
+
+    async def _look_ahead(
+        self, document: OpenDocument, snapshot: Snapshot, cursor_char: int, text: str
+    ) -> None:
+        """Have the engine fill what comes after ``text``, so that its cache knows when it is asked."""
+        from codeworld.complete import continuations
+
+        offer = document.offer
+        await asyncio.sleep(LOOK_AHEAD_DELAY_S)
+        try:
+            for after, after_char in continuations(snapshot, cursor_char, text):
+                if offer is None or document.offer is not offer or not offer.agrees:
+                    return
+                request = self._prepare(document, after, after_char)
+                if not isinstance(request, Reject):
+                    await self._server.engine.infill(request, self._key(document), "speculative")
+        except Exception as error:
+            _log(error)
+
+    def _prepare(
+        self, document: OpenDocument, snapshot: Snapshot, cursor_char: int
+    ) -> InfillRequest | Reject:
+        from codeworld.complete import prepare
+
         folder = self._server.folders.of(document.path) if document.path is not None else None
-        request = prepare(
+        return prepare(
             snapshot,
             cursor_char,
             path=folder.relative(document.path) if folder is not None and document.path is not None else "",
             index=folder.index if folder is not None else None,
             rules=folder.rules if folder is not None else None,
-            settings=settings,
+            settings=self._settings,
         )
-        if isinstance(request, Reject):
-            return request
-        self.asked += 1
-        reply = await self._server.engine.infill(request, f"{self._server.client_key} {document.uri}")
-        if isinstance(reply, Failed):
-            if reply.reason in ("superseded", "cancelled"):
-                return None
-            reply = _without_model(request)
-        return choose(snapshot, cursor_char, reply, settings)
+
+    @property
+    def _settings(self) -> CompletionSettings:
+        return self._server.settings.completion.pipeline()
+
+    def _key(self, document: OpenDocument) -> str:
+        """What the engine knows this client's document by: a newer request supersedes an older one."""
+        return f"{self._server.client_key} {document.uri}"
+
+
+def _log(error: Exception) -> None:
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    log.error("completion failed: %s at %s:%s", type(error).__name__, frame.filename, frame.lineno)
 
 
 def _without_model(request: InfillRequest) -> InfillReply:

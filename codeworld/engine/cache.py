@@ -1,22 +1,18 @@
 """Answers kept so that a keystroke the model foresaw needs no model. Pure.
 
-Two kinds of hit. *Exact*: the same hole again, or the hole after an accept, which the engine filled ahead of
-time. *Typed ahead*: the user typed the first characters of the best candidate; its rest is still the answer.
+Two kinds of hit. *Exact*: the same hole again, or the hole after an accept, which a client asked for ahead of time
+(priority "speculative"). *Typed ahead*: the user typed the first characters of the best candidate; its rest is still
+the answer.
 """
 
 from __future__ import annotations
 
-import math
 from collections import OrderedDict
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from codeworld.canvas import Candidate, InfillReply, InfillRequest, Seed, Shape, Source
-
-# Look ahead only when the reader thinks the candidate more likely right than wrong: a guess costs a fill.
-LIKELY_NATS = math.log(0.5)
-INDENT = " " * 4
 
 
 class _Key(NamedTuple):
@@ -82,23 +78,6 @@ class ReplyCache:
         entry = self._entries.pop(key, None)
         if entry is not None:
             self.size_bytes -= entry.size_bytes
-
-
-def continuations(request: InfillRequest, reply: InfillReply) -> tuple[InfillRequest, ...]:
-    """The holes to expect if the best candidate is accepted: right behind it and, at a line's end, below.
-
-    Empty when the best candidate is not likely enough. They carry no seeds: only the server can retrieve.
-    """
-    best = reply.candidates[0] if reply.candidates else None
-    if best is None or not best.text or best.logprob_nats < LIKELY_NATS:
-        return ()
-    accepted = replace(request, prefix=request.prefix + best.text, seeds=())
-    newline = "\r\n" if request.suffix.startswith("\r\n") else "\n"
-    if request.suffix and not request.suffix.startswith(newline):
-        return (accepted,)
-    line = accepted.prefix.rpartition("\n")[2]
-    indent = line[: len(line) - len(line.lstrip())] + (INDENT if line.rstrip().endswith(":") else "")
-    return accepted, replace(accepted, prefix=accepted.prefix + newline + indent)
 
 
 def _after_typing(reply: InfillReply, known: _Key, asked: _Key) -> InfillReply | None:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Literal
 
 from codeworld.canvas import InfillReply
-from codeworld.engine.cache import ReplyCache, continuations
+from codeworld.engine.cache import ReplyCache
 from codeworld.engine.protocol import (
     VERSION,
     Cancel,
@@ -80,7 +80,7 @@ class Engine:
         self._working = False  # the worker has something to do: a load, a run or an unload
         self._closing = False
         self._asked = False  # for a fill or a load, ever
-        self._served = self._crashes = self._guesses = 0
+        self._served = self._crashes = 0
         self._started_s = self._used_s = time.monotonic()
         self._retry_load_at_s = 0.0
         self._stopping: tuple[Run, float] | None = None  # the run that is to stop, and since when
@@ -147,7 +147,7 @@ class Engine:
         job = Job(ticket, body.hole, body.document, body.priority, now)
         known = self._cache.find(body.hole) if _is_typed(job) else None
         if known is not None:
-            self._deliver(self._scheduler.supersede(job.document, job.priority, spare_ahead=True))
+            self._deliver(self._scheduler.supersede(job.document, job.priority))
             self._fill(job, known, queued_ms=0.0)
         elif self._state == "failed" and now < self._retry_load_at_s:
             self._send(ticket.connection, ticket.request, Failed("unavailable", self._detail))
@@ -222,18 +222,8 @@ class Engine:
             self._finish(f"{self._crashes} crashes in a row on {self._backend.device}")
 
     def _fill(self, job: Job, reply: InfillReply, queued_ms: float) -> None:
-        """Send the reply and, if it is likely to be accepted, begin with what comes after it."""
-        if job.ticket.ahead:
-            return
         self._served += 1
         self._send(job.ticket.connection, job.ticket.request, Filled(reply, round(queued_ms, 3)))
-        if job.hole is None or job.priority != "interactive" or not _is_typed(job):
-            return
-        for hole in continuations(job.hole, reply):
-            if self._cache.find(hole) is None and not self._scheduler.has(hole):
-                self._guesses += 1
-                ticket = Ticket(job.ticket.connection, self._guesses, ahead=True)
-                self._deliver(self._scheduler.submit(Job(ticket, hole, job.document, "speculative")))
 
     # Time
 
@@ -281,8 +271,6 @@ class Engine:
 
     def _deliver(self, answers: Iterable[Answer]) -> None:
         for job, failed in answers:
-            if job.ticket.ahead:
-                continue
             # A Load is answered with the state it led to.
             load_failed = job.hole is None and failed.reason == "unavailable"
             self._send(job.ticket.connection, job.ticket.request, self.status() if load_failed else failed)

@@ -19,11 +19,10 @@ RANK: dict[Priority, int] = {"interactive": 0, "speculative": 1, "batch": 2}
 
 
 class Ticket(NamedTuple):
-    """Who asked: connection and request id. ``ahead``: the engine's own guess, its answer is only cached."""
+    """Who asked: connection and request id."""
 
     connection: int
     request: int
-    ahead: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,8 +85,7 @@ class Scheduler:
         """Queue ``job``; answers those it supersedes or displaces, or itself when refused."""
         if any(job.ticket == other.ticket for other in self._open()):
             return [Answer(job, Failed("bad-request", "this request id is still in use"))]
-        # The engine's own guesses give way to requests, never the reverse.
-        answers = [] if job.ticket.ahead else self.supersede(job.document, job.priority)
+        answers = self.supersede(job.document, job.priority)
         self._order += 1
         job = Job(job.ticket, job.hole, job.document, job.priority, job.submitted_s, self._order)
         if len(self._waiting) >= self._limit:
@@ -104,19 +102,12 @@ class Scheduler:
             self.running.stopping = True
         return answers
 
-    def supersede(self, document: str, priority: Priority, *, spare_ahead: bool = False) -> list[Answer]:
-        """A newer request for ``document`` has come: close its older ones, except those of a higher priority.
-
-        ``spare_ahead`` leaves the engine's own guesses alone: they stay right when the cache answers.
-        """
+    def supersede(self, document: str, priority: Priority) -> list[Answer]:
+        """A newer request for ``document`` has come: close its older ones, except those of a higher priority."""
         if not document:
             return []
         older = [
-            job
-            for job in self._open()
-            if job.document == document
-            and RANK[job.priority] >= RANK[priority]
-            and not (spare_ahead and job.ticket.ahead)
+            job for job in self._open() if job.document == document and RANK[job.priority] >= RANK[priority]
         ]
         return self._close(older, Failed("superseded"))
 
@@ -152,10 +143,6 @@ class Scheduler:
         if stopped:
             self._waiting[run.job.ticket] = run.job
         return not stopped
-
-    def has(self, hole: InfillRequest) -> bool:
-        """Whether this very hole waits or runs."""
-        return any(job.hole == hole for job in self._open())
 
     def _open(self) -> Iterable[Job]:
         """Jobs without an answer yet."""

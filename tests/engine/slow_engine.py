@@ -1,9 +1,9 @@
 """A deterministic fake model, and (as ``python -m tests.engine.slow_engine``) an engine process around it.
 
 What it does with a hole is written in the hole's prefix: ``STEPS=<n>`` steps of STEP_S seconds each (default 0),
-``CRASH`` raises, ``DIE`` kills the process, ``DEAF`` does not look at should_stop, ``LIKELY`` makes the fill
-probable enough to look ahead from. ``CODEWORLD_SLOW_LOAD_S`` is the time a load takes, ``CODEWORLD_SLOW_LOAD`` set to
-"fails" makes it fail and to "dies" kills the process; ``CODEWORLD_SLOW_HEAVY`` leaves 150 MB behind.
+``CRASH`` raises, ``DIE`` kills the process, ``DEAF`` does not look at should_stop. ``CODEWORLD_SLOW_LOAD_S`` is the
+time a load takes, ``CODEWORLD_SLOW_LOAD`` set to "fails" makes it fail and to "dies" kills the process;
+``CODEWORLD_SLOW_HEAVY`` leaves 150 MB behind.
 """
 
 from __future__ import annotations
@@ -47,9 +47,8 @@ class SlowBackend:
             if should_stop() and "DEAF" not in request.prefix:
                 raise Stopped
             time.sleep(STEP_S)
-        nats = -0.1 if "LIKELY" in request.prefix else -5.0
         texts = ("fill()", "fill(1)", "other")
-        candidates = tuple(Candidate(text, Source.DENOISER, nats, 3) for text in texts)
+        candidates = tuple(Candidate(text, Source.DENOISER, -5.0, 3) for text in texts)
         return InfillReply(candidates, (time.monotonic() - started_s) * 1e3 + 0.001, self.device, self.model)
 
     def unload(self) -> None:

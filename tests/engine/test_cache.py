@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from codeworld.canvas import Candidate, InfillReply, InfillRequest, Seed, Source
-from codeworld.engine.cache import ReplyCache, continuations
+from codeworld.engine.cache import ReplyCache
 
 HOLE = InfillRequest("def f():\n    ", "\n", path="a.py")
 SEED = Seed("return one", 3, 2, 3)
@@ -131,28 +131,3 @@ def test_bytes_are_bounded_and_freed() -> None:
     cache.store(HOLE, reply("a"))
     cache.clear()
     assert (len(cache), cache.size_bytes, cache.find(HOLE)) == (0, 0, None)
-
-
-def test_continuations_after_an_accept() -> None:
-    hole = replace(HOLE, suffix=")\n", seeds=(SEED,))
-    assert continuations(hole, reply("x", "y")) == (replace(hole, prefix=HOLE.prefix + "x", seeds=()),)
-
-
-@pytest.mark.parametrize(
-    ("prefix", "suffix", "text", "next_prefix"),
-    [
-        ("    ", "\n", "a = 1", "    a = 1\n    "),
-        ("    ", "", "if a:", "    if a:\n        "),
-        ("\t", "\r\n", "a", "\ta\r\n\t"),
-        ("x = 1\n  y", "\n", " = 2\n    z", "x = 1\n  y = 2\n    z\n    "),
-    ],
-)
-def test_continuations_at_the_end_of_a_line(prefix: str, suffix: str, text: str, next_prefix: str) -> None:
-    after, below = continuations(InfillRequest(prefix, suffix), reply(text))
-    assert after == InfillRequest(prefix + text, suffix)
-    assert below == InfillRequest(next_prefix, suffix)
-
-
-@pytest.mark.parametrize("poor", [reply(), reply(""), reply("x", nats=-0.7)])
-def test_no_continuation_of_the_unlikely(poor: InfillReply) -> None:
-    assert continuations(HOLE, poor) == ()

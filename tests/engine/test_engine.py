@@ -216,48 +216,23 @@ async def test_only_an_edited_document_is_answered_from_the_cache(model: HeldBac
         assert model.asked == ["x"] * 5
 
 
-async def test_what_follows_an_accept_is_there_before_it_is_asked(model: HeldBackend) -> None:
+async def test_what_was_asked_for_ahead_is_there(model: HeldBackend) -> None:
     async with serving(lambda: model) as served:
         peer = await served.connect()
-        await peer.ask(Infill(InfillRequest("LIKELY ", "\n"), "doc"))
-        assert [await model.begins() for _ in range(3)] == ["LIKELY ", "LIKELY fill()", "LIKELY fill()\n"]
-        # An unrelated request of low priority comes back when the guesses are done.
-        await peer.ask(Infill(InfillRequest("later", ""), "", "batch"))
-        body = await peer.ask(Infill(InfillRequest("LIKELY fill()", "\n"), "doc"))
+        await peer.ask(Infill(InfillRequest("x = fill()", "\n"), "doc", "speculative"))
+        body = await peer.ask(Infill(InfillRequest("x = fill()", "\n"), "doc"))
         assert isinstance(body, Filled)
         assert body.reply.latency_ms == 0
-        assert model.asked.count("LIKELY fill()") == 1
+        assert model.asked == ["x = fill()"]
 
 
-async def test_guesses_give_way_to_the_next_request(model: HeldBackend) -> None:
-    model.hold = "fill()"
+async def test_looking_ahead_gives_way_to_the_next_request(model: HeldBackend) -> None:
     async with serving(lambda: model) as served:
         peer = await served.connect()
-        assert texts(await peer.ask(Infill(InfillRequest("LIKELY", ")"), "doc")))
-        assert [await model.begins(), await model.begins()] == ["LIKELY", "LIKELYfill()"]
-        assert texts(await peer.ask(Infill(InfillRequest("next", ")"), "doc")))
-        assert await model.stops() == "LIKELYfill()"
-        assert model.asked == ["LIKELY", "next"]
-
-
-async def test_typing_on_leaves_the_guess_alone(model: HeldBackend) -> None:
-    model.hold = "fill()"
-    async with serving(lambda: model) as served:
-        peer = await served.connect()
-        await peer.ask(Infill(InfillRequest("LIKELY", ")"), "doc"))
-        assert [await model.begins(), await model.begins()] == ["LIKELY", "LIKELYfill()"]
-        assert texts(await peer.ask(Infill(InfillRequest("LIKELYfi", ")"), "doc"))) == ["ll()", "ll(1)"]
-        model.release.set()
-        await peer.ask(Infill(InfillRequest("later", ""), "", "batch"))
-        assert model.asked == ["LIKELY", "LIKELYfill()", "later"], "neither stopped nor asked again"
-
-
-@pytest.mark.parametrize(("document", "prefix"), [("", "LIKELY"), ("doc", "unlikely")])
-async def test_no_guesses_without_document_or_confidence(
-    model: HeldBackend, document: str, prefix: str
-) -> None:
-    async with serving(lambda: model) as served:
-        peer = await served.connect()
-        await peer.ask(Infill(InfillRequest(prefix, ")"), document))
-        await peer.ask(Infill(InfillRequest("later", ""), "", "batch"))
-        assert model.asked == [prefix, "later"]
+        ahead = peer.infill("HOLD ahead", "doc", "speculative")
+        assert await model.begins() == "HOLD ahead"
+        asked = peer.infill("next", "doc")
+        assert await peer.receive() == (ahead, Failed("superseded"))
+        assert (await peer.receive())[0] == asked
+        assert await model.stops() == "HOLD ahead"
+        assert model.asked == ["next"]

@@ -10,8 +10,8 @@ from codeworld.engine.protocol import Failed, Priority
 from codeworld.engine.scheduler import Answer, Job, Run, Scheduler, Ticket
 
 
-def job(request: int, priority: Priority = "interactive", document: str = "", *, ahead: bool = False) -> Job:
-    return Job(Ticket(1, request, ahead), InfillRequest(f"prefix {request}", ""), document, priority)
+def job(request: int, priority: Priority = "interactive", document: str = "") -> Job:
+    return Job(Ticket(1, request), InfillRequest(f"prefix {request}", ""), document, priority)
 
 
 def reasons(answers: list[Answer]) -> list[tuple[int, str]]:
@@ -118,15 +118,6 @@ def test_speculative_supersedes_no_interactive() -> None:
     assert reasons(scheduler.submit(job(3, document="a"))) == [(1, "superseded"), (2, "superseded")]
 
 
-def test_own_guesses_supersede_nothing_and_are_superseded() -> None:
-    scheduler = Scheduler()
-    scheduler.submit(job(1, "speculative", "a"))
-    for number in (2, 3):
-        assert scheduler.submit(job(number, "speculative", "a", ahead=True)) == []
-    assert reasons(scheduler.supersede("a", "interactive", spare_ahead=True)) == [(1, "superseded")]
-    assert [request for request, _ in reasons(scheduler.submit(job(4, document="a")))] == [2, 3]
-
-
 def test_cancel_waiting_and_running() -> None:
     scheduler = Scheduler()
     scheduler.submit(job(1))
@@ -188,16 +179,6 @@ def test_close_answers_all_and_stops_the_running_one() -> None:
     assert run.should_stop()
     assert not scheduler.finish(run, stopped=True)
     assert scheduler.idle
-
-
-def test_has_sees_waiting_and_running_holes() -> None:
-    scheduler = Scheduler()
-    scheduler.submit(job(1))
-    scheduler.submit(job(2))
-    run_next(scheduler)
-    assert scheduler.has(InfillRequest("prefix 1", ""))
-    assert scheduler.has(InfillRequest("prefix 2", ""))
-    assert not scheduler.has(InfillRequest("prefix 3", ""))
 
 
 @pytest.mark.parametrize("seed", range(20))

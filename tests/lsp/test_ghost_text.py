@@ -7,9 +7,11 @@ import os
 import signal
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from benchmarks.lsp_client import CAPABILITIES, WireClient, items
+from codeworld.canvas import InfillRequest
 from tests.lsp.conftest import Start
 
 QUIET = {"completion": {"threshold": 0.0, "quietAfterUndoMs": 60_000}}
@@ -104,6 +106,32 @@ async def test_what_is_found_late_answers_the_next_keystroke(start: Start, proje
         await asyncio.sleep(0.05)
     assert await client.ghost(uri, 2, 5) == ["ne(1)"]
     assert (await client.status())["server"]["asked"] == 1
+
+
+def recorded(record: Path) -> list[InfillRequest]:
+    lines = record.read_bytes().splitlines() if record.exists() else []
+    return [msgspec.json.decode(line, type=InfillRequest) for line in lines]
+
+
+async def test_what_comes_after_an_accept_is_known_by_then(
+    start: Start, project: Path, tmp_path: Path
+) -> None:
+    record = tmp_path / "record"
+    client = await start({"CODEWORLD_TOLD_RECORD": str(record)})
+    await client.initialize(project, options=EAGER)
+    await client.until_indexed()
+    uri = uri_of(project)
+    client.did_open(uri, "# FILL=prepare_everything()\n\n")
+    assert await client.ghost(uri, 1, 0) == ["prepare_everything()"]
+    await client.until(lambda: len(recorded(record)) == 3)
+    asked, behind, below = recorded(record)
+    assert behind.prefix == asked.prefix + "prepare_everything()"
+    assert below.prefix == behind.prefix + "\n"
+    assert [seed.text for seed in below.seeds] == ["launch_the_rocket()"], "it is asked as it will be asked"
+    client.insert(uri, 2, 1, 0, "prepare_everything()\n")
+    assert await client.ghost(uri, 2, 0) == []  # the line above again
+    assert (await client.status())["server"]["asked"] == 2
+    assert recorded(record)[3:] == [], "the model was not asked"
 
 
 async def test_cancel_stops_the_engine(start: Start, project: Path) -> None:
