@@ -31,9 +31,9 @@ def encode(message: object) -> bytes:
 class WireClient:
     """One server process. Requests of the server are answered: progress is accepted, settings are ``settings``."""
 
-    def __init__(self, process: asyncio.subprocess.Process) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, started_s: float) -> None:
         self.process = process
-        self.started_s = time.monotonic()
+        self.started_s = started_s
         self.settings: object = None
         self.notifications: list[dict[str, Any]] = []
         self.replies: Counter[Any] = Counter()  # how often each id was answered
@@ -45,18 +45,20 @@ class WireClient:
 
     @classmethod
     async def start(cls, env: Mapping[str, str] | None = None) -> WireClient:
-        """Start a server; ``env`` is added to this process's environment."""
+        """Start ``codeworld lsp`` as editors do; ``env`` is added to this process's environment."""
+        started_s = time.monotonic()
         process = await asyncio.create_subprocess_exec(
             sys.executable,
             "-m",
-            "lsp_server",
+            "codeworld",
+            "lsp",
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
             cwd=ROOT,
             env={**os.environ, **(env or {})},
         )
-        return cls(process)
+        return cls(process, started_s)
 
     async def initialize(
         self,

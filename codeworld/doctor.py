@@ -160,7 +160,7 @@ def _torch(degraded: list[str]) -> tuple[Torch | None, tuple[Device, ...]]:
     except ImportError as error:
         degraded.append(f"torch cannot be imported: {error}")
         return None, ()
-    devices = [Device(_cpu_name(), "cpu")]
+    devices = [Device(cpu_name(), "cpu")]
     for i in range(torch.cuda.device_count()):
         properties = torch.cuda.get_device_properties(i)
         devices.append(Device(properties.name, "cuda", properties.total_memory // 1_000_000))
@@ -233,7 +233,8 @@ def _cpu_lines(key: str) -> str:
     return next((line.partition(":")[2].strip() for line in text.splitlines() if line.startswith(key)), "")
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """This machine's processor."""
     return f"{_cpu_lines('model name') or platform.processor() or platform.machine()}, {os.cpu_count()} cores"
 
 

@@ -1,0 +1,42 @@
+"""Write a benchmark's figures down: Markdown for people, JSON for programs, both stamped with how they were made."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from codeworld.doctor import cpu_name
+from codeworld.training.report import Stamp
+
+
+class Figure(NamedTuple):
+    """One line of the table; ``target`` is what was asked for, "" where nothing was."""
+
+    name: str
+    value: object
+    target: str = ""
+
+
+def stamp(model: str) -> Stamp:
+    """Of this process and machine."""
+    return Stamp.now(f"{cpu_name()}, Python {platform.python_version()}", model)
+
+
+def markdown(title: str, made: Stamp, figures: Sequence[Figure]) -> str:
+    about = [f"- {name}: {value}" for name, value in msgspec.structs.asdict(made).items() if value]
+    rows = [f"| {one.name} | {'–' if one.value is None else one.value} | {one.target} |" for one in figures]
+    return "\n".join(
+        [f"# {title}", "", *about, "", "| | figure | target |", "| --- | --- | --- |", *rows, ""]
+    )
+
+
+def write(stem: Path, title: str, made: Stamp, figures: Sequence[Figure], report: msgspec.Struct) -> None:
+    """Write ``stem``.md and ``stem``.json."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    stem.with_suffix(".md").write_text(markdown(title, made, figures), encoding="utf-8")
+    everything = {"stamp": made, "report": report}
+    stem.with_suffix(".json").write_bytes(msgspec.json.format(msgspec.json.encode(everything)) + b"\n")
