@@ -17,6 +17,7 @@ from tests.lsp.conftest import Start
 QUIET = {"completion": {"threshold": 0.0, "quietAfterUndoMs": 60_000}}
 EAGER = {"completion": {"threshold": 0.0, "quietAfterUndoMs": 0, "maxLatencyMs": 20_000}}
 CANCELLED = -32800
+LOADING = "Codeworld: loading the model"
 
 
 def uri_of(project: Path, name: str = "a.py") -> str:
@@ -226,6 +227,47 @@ async def test_a_killed_engine_is_started_again(start: Start, project: Path, run
     assert (await client.status())["engine"]["pid"] != engine["pid"]
     assert ["engine.crash" in one["message"] for one in client.seen("window/logMessage")] == [True]
     assert client.seen("window/showMessage") == []
+
+
+async def test_an_idle_model_is_unloaded_and_loaded_again_unnoticed(start: Start, project: Path) -> None:
+    client = await start({"CODEWORLD_IDLE_S": "0.2"})
+    await client.initialize(project, options=EAGER)
+    client.did_open(uri_of(project), "# FILL=one(1)\nx = \n")
+    assert await client.ghost(uri_of(project), 1, 4) == ["one(1)"]
+    first = (await client.status())["engine"]
+    async with asyncio.timeout(20):
+        while (await client.status())["engine"].get("state") == "ready":
+            await asyncio.sleep(0.05)
+    client.did_open(uri_of(project, "b.py"), "# FILL=two(2)\nx = \n")
+    assert await client.ghost(uri_of(project, "b.py"), 1, 4) == ["two(2)"]
+    assert first["state"] == "ready"
+    assert client.seen("window/showMessage") == client.seen("window/logMessage") == []
+
+
+async def test_two_editors_share_one_engine_and_do_not_supersede_each_other(
+    start: Start, project: Path
+) -> None:
+    clients = [await begun(start, project) for _ in range(2)]
+    for client in clients:
+        client.did_open(uri_of(project), "# FILL=one(1)\n# STEPS=20\nx = \n")
+    asked = [client.ghost(uri_of(project), 2, 4) for client in clients]
+    assert await asyncio.gather(*asked) == [["one(1)"]] * 2
+    engines = [(await client.status())["engine"]["pid"] for client in clients]
+    assert engines[0] == engines[1]
+
+
+async def test_progress_is_shown_while_the_model_loads(start: Start, project: Path) -> None:
+    client = await start({"CODEWORLD_SLOW_LOAD_S": "0.5"})
+    await client.initialize(project, options=EAGER)
+    client.did_open(uri_of(project), "# FILL=one(1)\nx = \n")
+    assert await client.ghost(uri_of(project), 1, 4) == ["one(1)"]
+
+    def shown() -> list[str]:
+        values = [(one["token"], one["value"]) for one in client.seen("$/progress")]
+        tokens = {token for token, value in values if value.get("title") == LOADING}
+        return [value["kind"] for token, value in values if token in tokens]
+
+    await client.until(lambda: shown() == ["begin", "end"])
 
 
 async def test_a_model_that_cannot_be_loaded_is_told_once(start: Start, project: Path) -> None:
