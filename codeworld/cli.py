@@ -42,6 +42,10 @@ def run(arguments: list[str]) -> int:
         return _report(error.format_message(), error.exit_code)
     except CommandError as error:
         return _report(str(error), error.exit_code)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        return _report(f"{error.filename}: {error.strerror}", BadInput.exit_code)
     return code if isinstance(code, int) else 0
 
 
@@ -184,9 +188,14 @@ _PASS_ON = {"ignore_unknown_options": True, "allow_extra_args": True, "allow_int
 @app.command(name="eval", add_help_option=False, context_settings=_PASS_ON)
 def evaluate(context: typer.Context) -> None:
     """Measure the model on development sets; see `codeworld eval --help`."""
+    import msgspec
+
     from codeworld.training import evaluate as evaluation
 
-    raise typer.Exit(evaluation.main(context.args))
+    try:
+        raise typer.Exit(evaluation.main(context.args))
+    except msgspec.MsgspecError as error:
+        raise BadInput(f"a file of holes or generations cannot be read: {error}") from error
 
 
 class _ConfigOrCommand(TyperGroup):

@@ -74,6 +74,24 @@ def test_infill(codeworld: Codeworld, folder: Path, holes: str, out: str, says: 
     refused(codeworld, folder, "infill", holes, out, says=says)
 
 
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["eval", "--holes", "missing.jsonl", "--out", "result"], "missing.jsonl: No such file"),
+        (["eval", "--holes", "no-json.jsonl", "--out", "result"], "cannot be read"),
+        (["train", "folder.py"], "folder.py: Is a directory"),
+        (["train", "missing.toml"], "missing.toml does not exist"),
+        (["train", "good.py"], "good.py: "),
+        (
+            ["train", "corpus", "--manifest", "missing.tsv", "--mirrors", ".", "--out", "corpus"],
+            "missing.tsv: No such file",
+        ),
+    ],
+)
+def test_eval_and_train(codeworld: Codeworld, folder: Path, arguments: list[str], says: str) -> None:
+    refused(codeworld, folder, *arguments, says=says)
+
+
 def _no_folder(model: Path) -> None:
     shutil.rmtree(model)
 
