@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import importlib.metadata
 import os
@@ -18,8 +19,9 @@ from rich.text import Text
 from codeworld import sandbox_probe
 from codeworld.backend import open_model
 from codeworld.canvas import InfillRequest
+from codeworld.engine import spawn
 from codeworld.engine.client import EngineClient, EngineUnavailable
-from codeworld.engine.paths import RuntimeDirectoryError, socket_path
+from codeworld.engine.paths import RuntimeDirectoryError, crash_path, socket_path
 from codeworld.engine.protocol import EngineStatus
 from codeworld.errors import CommandError
 
@@ -92,6 +94,7 @@ def examine(*, self_test: bool) -> Report:
     sandbox = sandbox_probe.probe()
     degraded += sandbox.missing()
     timed = _self_test(degraded) if self_test and files and torch else None
+    degraded += _crashes()
     return Report(
         codeworld=_version(),
         python=platform.python_version(),
@@ -213,6 +216,14 @@ def _socket(degraded: list[str]) -> str:
     except RuntimeDirectoryError as error:
         degraded.append(str(error))
         return ""
+
+
+def _crashes() -> list[str]:
+    with contextlib.suppress(RuntimeDirectoryError):  # told with the socket
+        if count := spawn.crashes():
+            minutes = spawn.CRASH_WINDOW_S / 60
+            return [f"the engine crashed in the last {minutes:.0f} minutes ({count}×), see {crash_path()}"]
+    return []
 
 
 def _engine_status() -> EngineStatus | None:

@@ -162,6 +162,12 @@ def delay_s(starts: Sequence[float], now: float) -> float:
     return max(0.0, max(recent) + wait_s - now)
 
 
+def crashes() -> int:
+    """How often the engine crashed within CRASH_WINDOW_S."""
+    recent = [start for start in _read_starts() if 0 <= time.time() - start < CRASH_WINDOW_S]
+    return max(0, len(recent) - is_locked())  # the one that runs has not crashed
+
+
 def record_start() -> None:
     """Note that an engine starts now. Only for the owner of the lock."""
     recent = [start for start in _read_starts() if 0 <= time.time() - start < CRASH_WINDOW_S]

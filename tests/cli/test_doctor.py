@@ -2,10 +2,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
+import signal
 from pathlib import Path
 
 import pytest
 
+from codeworld.engine import spawn
+from codeworld.engine.client import EngineClient
 from tests.cli.command import Codeworld
 
 
@@ -46,6 +50,17 @@ def test_a_damaged_model_is_reported_and_fails(
     outcome = codeworld("doctor")
     assert outcome.code == 1
     assert "self-test failed" in outcome.out
+
+
+@pytest.mark.usefixtures("with_tiny_model", "runtime_dir")
+def test_a_crash_of_the_engine_is_reported(codeworld: Codeworld) -> None:
+    with EngineClient() as client:
+        os.kill(client.status().pid, signal.SIGKILL)
+    for child in spawn._children:
+        child.wait(10)
+    report = json.loads(codeworld("doctor", "--json").out)
+    assert report["ok"] is True
+    assert [line for line in report["degraded"] if "the engine crashed" in line and "(1×)" in line]
 
 
 @pytest.mark.usefixtures("with_tiny_model", "runtime_dir")
