@@ -41,11 +41,6 @@ class Snapshot:
     _bytes: LineIndex
 
     @property
-    def has_errors(self) -> bool:
-        """Whether the parser had to skip or invent anything."""
-        return self.tree.root_node.has_error
-
-    @property
     def line_count(self) -> int:
         """How many lines there are; a line end at the end of the text begins another, empty one."""
         return len(self._chars)
@@ -97,15 +92,6 @@ class Snapshot:
         row = self._chars.row_at(char)
         return self._bytes.start(row) + len(encode(self.text[self._chars.start(row) : char]))
 
-    def to_char(self, byte: int) -> int:
-        """Character that starts at ``byte`` of ``source``, or that holds it."""
-        if len(self.source) == len(self.text):
-            return byte
-        row = self._bytes.row_at(byte)
-        return self._chars.start(row) + len(
-            self.source[self._bytes.start(row) : byte].decode("utf-8", "ignore")
-        )
-
     def char_at(self, row: int, column: int, encoding: Encoding) -> int:
         """Character of a client's position, clamped to the text and to the line."""
         if row < 0:
@@ -129,14 +115,6 @@ class Snapshot:
     def place(self, char: int) -> Place:
         """Whether typing at ``char`` adds to code, to a comment or to a string."""
         return place_at(self.tree.root_node, self.source, self.to_byte(char))
-
-    def in_comment(self, char: int) -> bool:
-        """Whether typing at ``char`` adds to a comment."""
-        return self.place(char) == "comment"
-
-    def in_string(self, char: int) -> bool:
-        """Whether typing at ``char`` adds to a string; the braces of an f-string hold code."""
-        return self.place(char) == "string"
 
     def edited(self, start_char: int, end_char: int, new_text: str) -> Snapshot:
         """What this becomes when ``new_text`` replaces the characters [start, end); parsed incrementally."""
@@ -179,11 +157,6 @@ class Document:
     def version(self) -> int:
         """The version given last, or one more for each edit that gave none."""
         return self._version
-
-    @property
-    def tree(self) -> Tree:
-        """The tree of the text now."""
-        return self.snapshot().tree
 
     def snapshot(self) -> Snapshot:
         """This version, frozen; the same object until the next edit."""

@@ -21,16 +21,6 @@ def encode(text: str) -> bytes:
     return text.encode("utf-8", "surrogatepass")
 
 
-def split_lines(text: str) -> list[str]:
-    """The lines of ``text`` with their line ends; the last one has none and may be empty.
-
-    >>> split_lines("a\\r\\nb\\n")
-    ['a\\r\\n', 'b\\n', '']
-    """
-    ends = [match.end() for match in LINE_END.finditer(text)]
-    return [text[start:end] for start, end in zip([0, *ends], [*ends, len(text)], strict=True)]
-
-
 def width(text: str, encoding: Encoding) -> int:
     """How many code units ``text`` has in ``encoding``."""
     if encoding == "utf-32" or text.isascii():
