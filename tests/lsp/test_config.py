@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
+import msgspec
 import pytest
 
 from lsp_server.config import Settings, overlay, own_part, read
@@ -64,3 +68,21 @@ def test_our_part_of_a_message(sent: object, own: dict[str, object]) -> None:
 def test_settings_of_the_pipeline_follow_the_users() -> None:
     pipeline = read({"completion": {"multiline": True, "threshold": 0.5}}).settings.completion.pipeline()
     assert (pipeline.multiline, pipeline.threshold, pipeline.in_comments) == (True, 0.5, False)
+
+
+def test_the_readme_names_every_setting_and_no_other() -> None:
+    table = (
+        (Path(__file__).parents[2] / "README.md").read_text().partition("| setting |")[2].partition("\n\n")[0]
+    )
+    named: set[str] = set()
+    for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE):
+        section = ""
+        for name in re.findall(r"`([\w.]+)`", row):
+            section, _, key = (name if name[0] != "." else section + name).rpartition(".")
+            named.add(f"{section}.{key}")
+    trees = {field.encode_name: field.type for field in msgspec.structs.fields(Settings)}
+    assert named == {
+        f"{section}.{field.encode_name}"
+        for section, tree in trees.items()
+        for field in msgspec.structs.fields(tree)
+    }
