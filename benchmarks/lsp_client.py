@@ -139,7 +139,7 @@ class WireClient:
 
     async def until_ghost(self, uri: str, line: int, character: int, texts: list[str]) -> None:
         """Wait until exactly ``texts`` are offered. Raises TimeoutError."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             while await self.ghost(uri, line, character, invoked=True) != texts:
                 await asyncio.sleep(0.02)
 
@@ -149,7 +149,7 @@ class WireClient:
             while any(folder["index"] != "ready" for folder in (await self.status())["folders"]):
                 await asyncio.sleep(0.02)
 
-    async def until(self, condition: Any, timeout_s: float = 20.0) -> None:
+    async def until(self, condition: Any, timeout_s: float = 30.0) -> None:
         """Wait until ``condition()`` is true. Raises TimeoutError."""
         deadline_s = time.monotonic() + timeout_s
         while not condition():
@@ -161,11 +161,11 @@ class WireClient:
         """End the session in good order; the server's exit code."""
         if self.process.returncode is None:
             with contextlib.suppress(TimeoutError):
-                await self.request("shutdown", None, 10)
+                await self.request("shutdown", None, 30)
             self.notify("exit", None)
         return await self.wait()
 
-    async def wait(self, timeout_s: float = 10.0) -> int:
+    async def wait(self, timeout_s: float = 30.0) -> int:
         """The exit code of a server that is about to end; kills one that does not."""
         assert self.process.stdin is not None
         try:

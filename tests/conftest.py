@@ -41,4 +41,4 @@ def _away_from_the_users_engine() -> Iterator[None]:
         yield
         EngineClient(spawn=False).shutdown()
     for child in spawn._children:  # or Python complains, after pytest's last line, of children that it forgot
-        child.wait(10)
+        child.wait(30)

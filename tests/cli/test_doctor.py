@@ -57,7 +57,7 @@ def test_a_crash_of_the_engine_is_reported(codeworld: Codeworld) -> None:
     with EngineClient() as client:
         os.kill(client.status().pid, signal.SIGKILL)
     for child in spawn._children:
-        child.wait(10)
+        child.wait(30)
     report = json.loads(codeworld("doctor", "--json", "--no-self-test").out)
     assert [line for line in report["degraded"] if "the engine crashed" in line and "(1×)" in line]
 

@@ -23,7 +23,7 @@ def runtime(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         client.shutdown()
     for child in spawn._children:  # also those that were too late, and would now wait for clients
         child.terminate()
-        child.wait(10)
+        child.wait(30)
     shutil.rmtree(directory, ignore_errors=True)
 
 

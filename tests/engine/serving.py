@@ -50,11 +50,11 @@ class HeldBackend(SlowBackend):
 
     async def begins(self) -> str:
         """The prefix of the next fill the model begins with."""
-        return await asyncio.to_thread(self.begun.get, timeout=10)
+        return await asyncio.to_thread(self.begun.get, timeout=30)
 
     async def stops(self) -> str:
         """The prefix of the next fill the model is stopped in."""
-        return await asyncio.to_thread(self.stopped.get, timeout=10)
+        return await asyncio.to_thread(self.stopped.get, timeout=30)
 
 
 class Peer:
@@ -75,7 +75,7 @@ class Peer:
         return self.send(Infill(InfillRequest(prefix, "\n"), document, priority))
 
     async def receive(self) -> tuple[int, Body]:
-        (length,) = HEADER.unpack(await asyncio.wait_for(self.reader.readexactly(HEADER.size), 10))
+        (length,) = HEADER.unpack(await asyncio.wait_for(self.reader.readexactly(HEADER.size), 30))
         reply: Reply = reply_decoder.decode(await self.reader.readexactly(length))
         return reply.id, reply.body
 
@@ -89,7 +89,7 @@ class Peer:
     async def ends(self) -> bytes:
         """Wait until the engine closes the connection; what came before that."""
         with contextlib.suppress(ConnectionResetError):
-            return await asyncio.wait_for(self.reader.read(), 10)
+            return await asyncio.wait_for(self.reader.read(), 30)
         return b""
 
 
@@ -124,7 +124,7 @@ async def serving(
         yield served
     finally:
         front.end("the test is over")
-        await asyncio.wait_for(served.task, 10)
+        await asyncio.wait_for(served.task, 30)
         for peer in served.peers:
             peer.writer.close()
             with contextlib.suppress(OSError):

@@ -40,7 +40,7 @@ def gone(pid: int) -> None:
     """Wait until this engine, which this process started, has ended with all its threads and files."""
     for child in spawn._children:
         if child.pid == pid:
-            child.wait(10)
+            child.wait(30)
 
 
 def test_starts_an_engine_and_fills(client: EngineClient) -> None:
@@ -80,7 +80,7 @@ def test_all_clients_share_one_engine(runtime: Path) -> None:
 def test_the_second_process_ends_quietly(client: EngineClient) -> None:
     pid = client.status().pid
     second = spawn_engine()
-    assert second.wait(10) == 0
+    assert second.wait(30) == 0
     assert client.status().pid == pid
 
 

@@ -38,7 +38,7 @@ async def test_status_is_answered_while_the_model_loads_and_runs(model: HeldBack
     gate = threading.Event()
 
     def factory() -> HeldBackend:
-        gate.wait(10)
+        gate.wait(30)
         return model
 
     async with serving(factory) as served:
@@ -136,7 +136,7 @@ async def test_cancel_while_the_model_loads(model: HeldBackend) -> None:
     gate = threading.Event()
 
     def factory() -> HeldBackend:
-        gate.wait(10)
+        gate.wait(30)
         return model
 
     async with serving(factory) as served:

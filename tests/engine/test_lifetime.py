@@ -33,7 +33,7 @@ async def test_crashes_in_a_row_end_a_process_with_a_gpu(
         if survives:
             assert texts(await peer.ask(Infill(InfillRequest("fine", ""))))
         else:
-            assert await asyncio.wait_for(served.task, 10) == "3 crashes in a row on cuda:0"
+            assert await asyncio.wait_for(served.task, 30) == "3 crashes in a row on cuda:0"
 
 
 async def test_idle_unloads_and_the_next_request_loads_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -61,7 +61,7 @@ async def test_idle_ends_a_process_that_stays_heavy(
     async with serving(lambda: model, Patience(**{**NEVER, "idle_s": 0.05})) as served:
         peer = await served.connect()
         assert texts(await peer.ask(Infill(InfillRequest("a", ""))))
-        assert await asyncio.wait_for(served.task, 10) == "idle"
+        assert await asyncio.wait_for(served.task, 30) == "idle"
         assert await peer.ends() == b""
         assert model.unloaded
 
@@ -84,13 +84,13 @@ async def test_idle_without_clients_ends_the_process_and_removes_the_socket(mode
         await asyncio.sleep(0.3)
         assert not served.task.done(), "somebody is connected"
         peer.writer.close()
-        assert await asyncio.wait_for(served.task, 10) == "idle"
+        assert await asyncio.wait_for(served.task, 30) == "idle"
         assert not Path(served.path).exists()
 
 
 async def test_a_process_that_nobody_came_to_ends_early(model: HeldBackend) -> None:
     async with serving(lambda: model, Patience(**{**NEVER, "unused_s": 0.1})) as served:
-        assert await asyncio.wait_for(served.task, 10) == "idle"
+        assert await asyncio.wait_for(served.task, 30) == "idle"
 
 
 async def test_a_process_that_somebody_came_to_stays(model: HeldBackend) -> None:
@@ -114,7 +114,7 @@ async def test_shutdown_answers_everybody(model: HeldBackend) -> None:
         ]
         assert await other.ends() == b""
         assert await peer.ends() == b""
-        assert await asyncio.wait_for(served.task, 10) == "shutdown"
+        assert await asyncio.wait_for(served.task, 30) == "shutdown"
         assert await model.stops() == "HOLD"
 
 
@@ -127,7 +127,7 @@ async def test_a_model_that_does_not_stop_ends_the_process(model: HeldBackend) -
         peer.infill("waiting")
         assert await peer.receive() == (request, Failed("cancelled"))
         assert (await peer.receive())[1] == Failed("closing")
-        assert await asyncio.wait_for(served.task, 10) == "the model does not stop"
+        assert await asyncio.wait_for(served.task, 30) == "the model does not stop"
         model.release.set()
 
 
@@ -136,7 +136,7 @@ async def test_an_engine_whose_socket_is_gone_ends(model: HeldBackend) -> None:
         peer = await served.connect()
         Path(served.path).unlink()
         assert await peer.ends() == b""
-        assert await asyncio.wait_for(served.task, 10) == "the socket's file is gone"
+        assert await asyncio.wait_for(served.task, 30) == "the socket's file is gone"
 
 
 async def test_the_socket_of_a_successor_is_left_alone(model: HeldBackend) -> None:
@@ -144,5 +144,5 @@ async def test_the_socket_of_a_successor_is_left_alone(model: HeldBackend) -> No
         await state(await served.connect())
         Path(served.path).unlink()
         Path(served.path).touch()
-        await asyncio.wait_for(served.task, 10)
+        await asyncio.wait_for(served.task, 30)
         assert Path(served.path).exists()

@@ -58,7 +58,7 @@ async def listening(*plays: Play) -> AsyncIterator[None]:
 
     async with await asyncio.start_unix_server(play, paths.socket_path()):
         yield
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(30):
             await asyncio.gather(*running)
     assert left == []
 
@@ -169,9 +169,9 @@ async def test_cancelling_tells_the_engine(runtime: Path) -> None:
 
     async with played(listen) as (connection, _):
         asked = asyncio.create_task(connection.infill(HOLE, "d"))
-        first = await asyncio.wait_for(seen.get(), 10)
+        first = await asyncio.wait_for(seen.get(), 30)
         asked.cancel()
-        assert (await asyncio.wait_for(seen.get(), 10)).body == Cancel(first.id)
+        assert (await asyncio.wait_for(seen.get(), 30)).body == Cancel(first.id)
 
 
 async def test_the_end_of_the_session_asks_nobody_else(runtime: Path) -> None:

@@ -17,7 +17,7 @@ OPTIONS = {"engine": {"spawn": False, "preload": False}}
 
 
 async def code_of(asked: asyncio.Future[dict[str, Any]]) -> int:
-    reply = await asyncio.wait_for(asked, 10)
+    reply = await asyncio.wait_for(asked, 30)
     code: int = reply["error"]["code"]
     return code
 
@@ -118,7 +118,7 @@ async def test_running_requests_are_answered_when_the_session_ends(start: Start,
     asked = client.ask(uri, 2, 4)
     await asyncio.sleep(0.3)
     assert await client.close() == 0
-    assert "error" in await asyncio.wait_for(asked, 1)
+    assert "error" in await asyncio.wait_for(asked, 30)
 
 
 async def test_nothing_of_a_document_is_logged(start: Start, project: Path) -> None:

@@ -15,7 +15,7 @@ from codeworld.canvas import InfillRequest
 from tests.lsp.conftest import Start
 
 QUIET = {"completion": {"threshold": 0.0, "quietAfterUndoMs": 60_000}}
-EAGER = {"completion": {"threshold": 0.0, "quietAfterUndoMs": 0, "maxLatencyMs": 20_000}}
+EAGER = {"completion": {"threshold": 0.0, "quietAfterUndoMs": 0, "maxLatencyMs": 60_000}}
 CANCELLED = -32800
 LOADING = "Codeworld: loading the model"
 
@@ -59,25 +59,25 @@ async def test_a_newer_request_supersedes(start: Start, project: Path) -> None:
     """Neovim does not cancel: the older request must be answered, with nothing, when the newer one comes."""
     client = await begun(start, project)
     uri = uri_of(project)
-    client.did_open(uri, "# FILL=one(1)\n# STEPS=600\nx = \n")
+    client.did_open(uri, "# FILL=one(1)\n# STEPS=100000\nx = \n")
     assert await asyncio.wait_for(
         client.request("workspace/executeCommand", {"command": "codeworld.status"}), 20
     )
     older = client.ask(uri, 2, 4)
     await asyncio.sleep(0.1)
     newer = client.ask(uri, 0, 0)
-    assert items(await asyncio.wait_for(older, 2)) == []
-    await asyncio.wait_for(newer, 10)
+    assert items(await asyncio.wait_for(older, 30)) == []
+    await asyncio.wait_for(newer, 30)
 
 
 async def test_a_request_for_an_old_text_is_answered_with_nothing(start: Start, project: Path) -> None:
     client = await begun(start, project)
     uri = uri_of(project)
-    client.did_open(uri, "# FILL=one(1)\n# STEPS=600\nx = \n")
+    client.did_open(uri, "# FILL=one(1)\n# STEPS=100000\nx = \n")
     stale = client.ask(uri, 2, 4)
     await asyncio.sleep(0.1)
     client.insert(uri, 2, 2, 4, "y")
-    assert items(await asyncio.wait_for(stale, 2)) == []
+    assert items(await asyncio.wait_for(stale, 30)) == []
 
 
 async def test_a_request_is_about_the_text_when_it_was_sent(start: Start, project: Path) -> None:
@@ -90,7 +90,7 @@ async def test_a_request_is_about_the_text_when_it_was_sent(start: Start, projec
     client.insert(uri, 2, 1, 0, "\n")
     stale.append(client.ask(uri, 1, 0))
     client.insert(uri, 3, 1, 0, "yy = ")
-    assert [items(await asyncio.wait_for(one, 10)) for one in stale] == [[], []]
+    assert [items(await asyncio.wait_for(one, 30)) for one in stale] == [[], []]
 
 
 async def test_what_is_found_late_answers_the_next_keystroke(start: Start, project: Path) -> None:
@@ -101,12 +101,15 @@ async def test_what_is_found_late_answers_the_next_keystroke(start: Start, proje
     await asyncio.sleep(0.1)
     client.insert(uri, 2, 2, 4, "o")
     assert items(await stale) == []
-    for _ in range(100):
-        if (await client.status())["engine"].get("served"):
-            break
-        await asyncio.sleep(0.05)
+    await until_served(client, 1)
     assert await client.ghost(uri, 2, 5) == ["ne(1)"]
     assert (await client.status())["server"]["asked"] == 1
+
+
+async def until_served(client: WireClient, count: int) -> None:
+    async with asyncio.timeout(30):
+        while (await client.status())["engine"].get("served", 0) < count:
+            await asyncio.sleep(0.02)
 
 
 def recorded(record: Path) -> list[InfillRequest]:
@@ -124,7 +127,7 @@ async def test_what_comes_after_an_accept_is_known_by_then(
     uri = uri_of(project)
     client.did_open(uri, "# FILL=prepare_everything()\n\n")
     assert await client.ghost(uri, 1, 0) == ["prepare_everything()"]
-    await client.until(lambda: len(recorded(record)) == 3)
+    await until_served(client, 3)
     asked, behind, below = recorded(record)
     assert behind.prefix == asked.prefix + "prepare_everything()"
     assert below.prefix == behind.prefix + "\n"
@@ -142,7 +145,7 @@ async def test_cancel_stops_the_engine(start: Start, project: Path) -> None:
     asked = client.ask(uri, 2, 4, request_id="mine")
     await asyncio.sleep(0.5)
     client.notify("$/cancelRequest", {"id": "mine"})
-    reply = await asyncio.wait_for(asked, 5)
+    reply = await asyncio.wait_for(asked, 30)
     assert reply["error"]["code"] == CANCELLED
     client.did_open(uri_of(project, "b.py"), "# FILL=two(2)\nx = \n")
     assert await client.ghost(uri_of(project, "b.py"), 1, 4) == ["two(2)"]  # the model is free again
@@ -208,20 +211,16 @@ async def test_another_language_gets_nothing(start: Start, project: Path) -> Non
     assert await client.ghost(uri_of(project, "never-opened.py"), 0, 0) == []
 
 
-async def test_a_killed_engine_is_started_again(start: Start, project: Path, runtime: Path) -> None:
+async def test_a_killed_engine_is_started_again(start: Start, project: Path) -> None:
     client = await begun(start, project)
     uri = uri_of(project)
     client.did_open(uri, "# FILL=one(1)\n# STEPS=100000\nx = \n")
     asked = client.ask(uri, 2, 4)
-    await client.until(lambda: (runtime / "engine.lock").exists())
-    for _ in range(200):
-        engine = (await client.status())["engine"]
-        if engine.get("state") == "ready":
-            break
-        await asyncio.sleep(0.05)
-    await asyncio.sleep(0.2)
+    async with asyncio.timeout(30):
+        while (engine := (await client.status())["engine"]).get("state") != "ready":
+            await asyncio.sleep(0.02)
     os.kill(engine["pid"], signal.SIGKILL)
-    assert items(await asyncio.wait_for(asked, 5)) == []
+    assert items(await asyncio.wait_for(asked, 30)) == []
     client.did_open(uri_of(project, "b.py"), "# FILL=two(2)\nx = \n")
     assert await client.ghost(uri_of(project, "b.py"), 1, 4) == ["two(2)"]
     assert (await client.status())["engine"]["pid"] != engine["pid"]
@@ -234,13 +233,11 @@ async def test_an_idle_model_is_unloaded_and_loaded_again_unnoticed(start: Start
     await client.initialize(project, options=EAGER)
     client.did_open(uri_of(project), "# FILL=one(1)\nx = \n")
     assert await client.ghost(uri_of(project), 1, 4) == ["one(1)"]
-    first = (await client.status())["engine"]
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(30):
         while (await client.status())["engine"].get("state") == "ready":
             await asyncio.sleep(0.05)
     client.did_open(uri_of(project, "b.py"), "# FILL=two(2)\nx = \n")
     assert await client.ghost(uri_of(project, "b.py"), 1, 4) == ["two(2)"]
-    assert first["state"] == "ready"
     assert client.seen("window/showMessage") == client.seen("window/logMessage") == []
 
 

@@ -60,12 +60,12 @@ async def test_a_session_without_an_engine_answers_with_an_empty_list(client: La
         lsp.TextDocumentIdentifier(URI),
         lsp.Position(0, 4),
     )
-    assert await asyncio.wait_for(client.text_document_inline_completion_async(params), 10) == []
+    assert await asyncio.wait_for(client.text_document_inline_completion_async(params), 30) == []
 
 
 async def test_status_is_answered(client: LanguageClient) -> None:
     params = lsp.ExecuteCommandParams("codeworld.status")
-    answer = await asyncio.wait_for(client.workspace_execute_command_async(params), 10)
+    answer = await asyncio.wait_for(client.workspace_execute_command_async(params), 30)
     assert answer["server"]["heavy_modules"] == []
     assert answer["engine"]["reason"] == "unavailable"
 
@@ -73,7 +73,7 @@ async def test_status_is_answered(client: LanguageClient) -> None:
 async def test_an_unknown_command_is_invalid(client: LanguageClient) -> None:
     params = lsp.ExecuteCommandParams("codeworld.dance")
     with pytest.raises(JsonRpcException) as caught:
-        await asyncio.wait_for(client.workspace_execute_command_async(params), 10)
+        await asyncio.wait_for(client.workspace_execute_command_async(params), 30)
     assert caught.value.code == lsp.ErrorCodes.InvalidParams
 
 

@@ -58,7 +58,7 @@ def test_writing_to_a_client_that_does_not_read_returns_at_once_and_gives_up_in_
     assert broken.is_set()
     writer.close(timeout_s=0.01)  # does not hang either
     os.close(read_end)
-    writer.close(timeout_s=10)  # the thread must be gone before its file descriptor may name something else
+    writer.close(timeout_s=30)  # the thread must be gone before its file descriptor may name something else
     os.close(write_end)
 
 
@@ -79,7 +79,7 @@ def test_a_reader_that_is_gone_is_told_once() -> None:
     told: queue.SimpleQueue[bool] = queue.SimpleQueue()
     writer = QueuedWriter(write_end, lambda: told.put(True))
     writer.write(b"x")
-    assert told.get(timeout=10)
+    assert told.get(timeout=30)
     writer.write(b"x")
     writer.close()
     assert told.empty()
@@ -93,6 +93,6 @@ def test_the_reader_delivers_and_then_tells_the_end() -> None:
     read_in_thread(read_end, bodies.append, ended.set)
     os.write(write_end, framed(b"one", b"two"))
     os.close(write_end)
-    assert ended.wait(10)
+    assert ended.wait(30)
     assert bodies == [b"one", b"two"]
     os.close(read_end)
