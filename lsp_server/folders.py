@@ -39,7 +39,7 @@ class Folder:
         self.root = root
         self.indexed = indexed and _is_project(root)
         self.index: RepositoryIndex | None = None
-        self.state: Literal["none", "building", "ready", "partial"] = "none"
+        self.state: Literal["none", "building", "ready"] = "none"
         self.rules: IgnoreRules = _rules(root)
         self._stop = threading.Event()
         self._allowed: dict[Path, bool] = {}

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from lsp_server.session import OpenDocument
 
 SUFFIXES = (".py", ".pyi")
+MAX_CHARS = 1_000_000  # what is larger is data, and parsing it would keep everybody waiting
 INDEX_DELAY_S = 2.0  # after the last change of a document, its new lines are worth finding from other files
 
 
@@ -29,11 +30,13 @@ def register(server: CodeworldServer) -> None:
 
 
 def did_open(server: CodeworldServer, params: lsp.DidOpenTextDocumentParams) -> None:
-    """Begin to mirror a Python document; others are none of our business."""
+    """Begin to mirror a Python document; others, and very large ones, are none of our business."""
     item = params.text_document
     path = path_of(item.uri)
     is_file = path is not None or item.uri.startswith("untitled:")
     if not is_file or not (item.language_id == "python" or str(path).endswith(SUFFIXES)):
+        return
+    if len(item.text) > MAX_CHARS:
         return
     server.session.open(item, path)
     if server.allows(path):

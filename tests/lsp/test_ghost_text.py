@@ -151,11 +151,16 @@ async def test_cancel_stops_the_engine(start: Start, project: Path) -> None:
     assert await client.ghost(uri_of(project, "b.py"), 1, 4) == ["two(2)"]  # the model is free again
 
 
-async def test_columns_count_utf16_units(start: Start, project: Path) -> None:
-    client = await begun(start, project)
+@pytest.mark.parametrize(("encoding", "wider"), [("utf-8", 6), ("utf-16", 2), ("utf-32", 0)])
+async def test_columns_count_the_clients_units(
+    start: Start, project: Path, encoding: str, wider: int
+) -> None:
+    client = await start()
+    general = {"positionEncodings": [encoding]}
+    await client.initialize(project, options=EAGER, capabilities={**CAPABILITIES, "general": general})
     uri = uri_of(project)
     client.did_open(uri, '# FILL=compute(1)\nsmile = "😀😀"; x = \n')
-    column = len('smile = "😀😀"; x = ') + 2
+    column = len('smile = "😀😀"; x = ') + wider
     reply = await client.ask(uri, 1, column)
     assert [item["range"]["start"]["character"] for item in items(reply)] == [column]
     client.insert(uri, 2, 1, column, "c")
@@ -202,6 +207,13 @@ async def test_a_file_becomes_ignored_while_it_is_open(start: Start, project: Pa
     changed = {"uri": (project / ".codeworldignore").as_uri(), "type": 1}
     client.notify("workspace/didChangeWatchedFiles", {"changes": [changed]})
     await client.until_ghost(uri, 1, 4, [])
+
+
+async def test_a_file_of_ten_megabytes_gets_nothing(start: Start, project: Path) -> None:
+    client = await begun(start, project)
+    client.did_open(uri_of(project), "# FILL=compute(1)\nx = \n" + "y = 1\n" * 1_700_000)
+    assert await client.ghost(uri_of(project), 1, 4) == []
+    assert (await client.status())["server"]["documents"] == 0
 
 
 async def test_another_language_gets_nothing(start: Start, project: Path) -> None:
