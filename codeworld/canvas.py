@@ -18,7 +18,8 @@ Shape = Literal["line", "span"]
 class Source(StrEnum):
     """Where a candidate came from."""
 
-    DENOISER = "denoiser"  # denoised from an empty canvas
+    VERIFIED = "verified"  # drafted by the denoiser, kept or corrected token by token by the reader
+    DENOISER = "denoiser"  # denoised from an empty canvas, no reader asked
     RETRIEVED = "retrieved"  # copied from the repository
     EDITED = "edited"  # denoised from a retrieved line at partial noise
     READER = "reader"  # decoded left to right by the reader's next-token head
@@ -48,8 +49,8 @@ class InfillRequest(msgspec.Struct, frozen=True):
     shape: Shape = "line"
     seeds: tuple[Seed, ...] = ()
     max_candidates: int = 4
-    steps: int = 0  # denoiser calls per candidate at most; 0 = the model's default for the device
-    sources: tuple[Source, ...] = (Source.DENOISER, Source.RETRIEVED, Source.EDITED)
+    steps: int = 0  # passes of the model per candidate at most; 0 = its default for the device
+    sources: tuple[Source, ...] = (Source.VERIFIED, Source.RETRIEVED, Source.EDITED)
 
 
 class Candidate(msgspec.Struct, frozen=True):
@@ -57,7 +58,7 @@ class Candidate(msgspec.Struct, frozen=True):
 
     ``logprob_nats`` is the reader's own probability of ``text`` followed by the end of the hole, summed over
     ``tokens`` tokens; ``certainty`` is the denoiser's mean probability of the tokens it revealed, in [0, 1]
-    (0 when it was not asked); ``steps`` counts denoiser calls.
+    (0 when it was not asked); ``steps`` counts passes of the model.
     """
 
     text: str

@@ -247,16 +247,13 @@ def train_corpus(context: typer.Context) -> None:
 @train.command(name="export")
 def train_export(
     checkpoint: Annotated[Path, typer.Argument(metavar="CHECKPOINT", help="A folder that training wrote.")],
-    out: Annotated[
-        Path, typer.Argument(metavar="OUT", help="A folder for the model as it is shipped (int8).")
-    ],
+    out: Annotated[Path, typer.Argument(metavar="OUT", help="A folder for the model as it is shipped.")],
 ) -> None:
-    """Quantise a checkpoint to int8: a folder for CODEWORLD_MODEL."""
+    """Smooth a checkpoint and quantise it to int8: a folder for CODEWORLD_MODEL."""
     from codeworld.model import checkpoint as checkpoints
 
     try:
-        checkpoints.save(checkpoints.load(checkpoint), out, int8=True)
-        checkpoints.copy_vocabulary(checkpoint, out)
+        checkpoints.export(checkpoint, out)
     except (checkpoints.CheckpointError, OSError) as error:
         raise BadInput(str(error)) from error
 

@@ -107,6 +107,22 @@ def copy_vocabulary(source: Path, folder: Path) -> None:
             shutil.copyfile(source / name, folder / name)
 
 
+def export(source: Path, folder: Path) -> None:
+    """The checkpoint ``source`` as it is shipped: smoothed on Codeworld's own sources, int8. Raises CheckpointError."""
+    from codeworld.model.smoothing import smooth
+    from codeworld.model.tokenizer import EOF, CodeTokenizer
+
+    network = load(source).requires_grad_(False)
+    tokenizer = CodeTokenizer(source / "tokenizer.json")
+    texts = [path.read_text() for path in sorted(Path(__file__).parents[1].glob("*/*.py"))]
+    ids = [
+        [EOF, *tokenizer.encode(text)][: network.config.window_tokens] for text in texts if len(text) > 4000
+    ]
+    smooth(network, ids[:8])
+    save(network, folder, int8=True)
+    copy_vocabulary(source, folder)
+
+
 def read_labels(folder: Path) -> dict[str, int]:
     """Syntax label to id; 0 is never used."""
     labels: dict[str, int] = json.loads((folder / "labels.json").read_text())

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
@@ -56,21 +58,24 @@ class Allowed:
     one-line fill none holds a newline. As fp32 biases [vocabulary] of 0 and -inf."""
 
     def __init__(self, reader: Reader, head: bytes, one_line: bool) -> None:
-        tokens = reader.tokenizer.token_bytes
-        device = reader.like.device
-        bad = [i for i, t in enumerate(tokens) if not t or (one_line and b"\n" in t)]
-        self.later = torch.zeros(reader.config.vocabulary)
-        self.later[len(tokens) :] = -torch.inf
-        self.later[bad] = -torch.inf
-        self.later[END] = 0.0
-        self.later = self.later.to(device)
-        self.first = self.later
+        self.later = self.first = _later(reader, one_line)
         if head:
+            tokens = reader.tokenizer.token_bytes
             fitting = reader.tokenizer.starting_with(head)
             starts = [t for t in fitting if not one_line or b"\n" not in tokens[t][len(head) :]]
             self.first = torch.full_like(self.later, -torch.inf)
-            self.first[torch.tensor(starts, device=device)] = 0.0
+            self.first[torch.tensor(starts, device=self.later.device)] = 0.0
 
     def bias(self, *, first: bool) -> Tensor:
         """What to add to logits [..., vocabulary]."""
         return self.first if first else self.later
+
+
+@lru_cache(maxsize=4)
+def _later(reader: Reader, one_line: bool) -> Tensor:
+    tokens = reader.tokenizer.token_bytes
+    bias = torch.zeros(reader.config.vocabulary)
+    bias[len(tokens) :] = -torch.inf
+    bias[[i for i, t in enumerate(tokens) if not t or (one_line and b"\n" in t)]] = -torch.inf
+    bias[END] = 0.0
+    return bias.to(reader.like.device)

@@ -17,6 +17,7 @@ from codeworld.model.denoiser import Canvas, denoise, predict
 from codeworld.model.fill import Allowed
 from codeworld.model.network import Network
 from codeworld.model.reader import SEGMENT, Context, Reader, Stopped, never
+from codeworld.model.speculate import Speculation
 from codeworld.model.tokenizer import END, MASK, CodeTokenizer
 
 __all__ = ["Infiller", "Profile", "Stopped", "load"]
@@ -29,23 +30,19 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     jump: int
     suffix: int
     chunk: int  # tokens read between two looks at should_stop
-    line_canvases: tuple[int, ...]
-    span_canvases: tuple[int, ...]
-    line_steps: int
-    span_steps: int
-    edited: int  # retrieved lines that are tried with noise
+    line_canvases: tuple[int, ...] = (16, 32, 64, 96)
+    span_canvases: tuple[int, ...] = (32, 64, 96)
+    line_passes: int = 16
+    span_passes: int = 48
+    seeds: int = 3  # retrieved lines that are scored
+    edited: int = 1  # and those that are tried with noise
     edit_steps: int = 2
     edit_below: float = 0.3  # tokens of a retrieved line less likely than this are masked
+    denoise_steps: int = 8  # of the denoiser on its own
 
 
-CPU = Profile(
-    window=640, jump=128, suffix=64, chunk=128, line_canvases=(16,), span_canvases=(16, 32, 96), line_steps=4,
-    span_steps=8, edited=1,
-)  # fmt: skip
-GPU = Profile(
-    window=1024, jump=256, suffix=128, chunk=1024, line_canvases=(8, 16, 32), span_canvases=(12, 24, 48, 96),
-    line_steps=8, span_steps=16, edited=2,
-)  # fmt: skip
+CPU = Profile(window=640, jump=128, suffix=64, chunk=128)
+GPU = Profile(window=1024, jump=256, suffix=128, chunk=1024, edited=2)
 
 
 class Draft(msgspec.Struct):
@@ -72,29 +69,57 @@ class Infiller:
         context = self.reader.context(request.prefix, request.suffix, request.path, should_stop)
         one_line = request.shape == "line"
         allowed = Allowed(self.reader, context.head, one_line)
+        seeds = [
+            Draft(self._seed_ids(context, s), Source.RETRIEVED, seed=s)
+            for s in request.seeds[: self.profile.seeds]
+        ]
+        seeds = (
+            [s for s in seeds if self._continues(context, s)] if Source.RETRIEVED in request.sources else []
+        )
+        found: list[Candidate] = []
         drafts: list[Draft] = []
+        if Source.VERIFIED in request.sources:
+            found += self._verified(context, allowed, request, seeds, should_stop)
+        else:
+            drafts += seeds
         if Source.DENOISER in request.sources:
             drafts += self._denoised(context, allowed, request, should_stop)
         if Source.READER in request.sources:
-            ids, _ = fill.decode(self.reader, context, allowed, 32 if one_line else 64)
-            drafts.append(Draft(ids, Source.READER))
-        seeds = [Draft(self._seed_ids(context, s), Source.RETRIEVED, seed=s) for s in request.seeds]
-        if Source.RETRIEVED in request.sources:
-            drafts += seeds
-        found = self._scored(context, drafts, should_stop)
+            ids, _ = fill.decode(self.reader, context, allowed, 32 if one_line else 95)
+            drafts.append(Draft(ids, Source.READER, steps=len(ids) + 1))
         if Source.EDITED in request.sources and seeds:
-            found += self._scored(context, self._edited(context, allowed, seeds, should_stop), should_stop)
+            drafts += self._edited(context, allowed, seeds, should_stop)
+        found += self._scored(context, drafts, should_stop)
         found.sort(key=lambda c: -c.logprob_nats)
         latency = 1000 * (time.perf_counter() - begin)
         kept = tuple(found[: request.max_candidates])
         return InfillReply(candidates=kept, latency_ms=latency, device=self.device, model=self.model)
 
+    def _verified(
+        self, context: Context, allowed: Allowed, request: InfillRequest, seeds: list[Draft],
+        should_stop: Callable[[], bool],
+    ) -> list[Candidate]:  # fmt: skip
+        """The reader's greedy fill, found by drafting; the seeds get their probability in its first pass."""
+        p, one_line = self.profile, request.shape == "line"
+        speculation = Speculation(
+            self.reader, context, allowed, p.line_canvases if one_line else p.span_canvases
+        )
+        most = request.steps or (p.line_passes if one_line else p.span_passes)
+        path = speculation.run([s.ids for s in seeds], most, should_stop)
+        found = [
+            self._candidate(context, s, logprob) for s, logprob in zip(seeds, path.seed_logprobs, strict=True)
+        ]
+        draft = Draft(path.ids, Source.VERIFIED, path.certainty, path.passes)
+        if self._continues(context, draft) and (path.ended or not found):
+            found.append(self._candidate(context, draft, path.logprob_nats))
+        return found
+
     def _denoised(
         self, context: Context, allowed: Allowed, request: InfillRequest, should_stop: Callable[[], bool]
     ) -> list[Draft]:
         p, one_line = self.profile, request.shape == "line"
-        canvases = [Canvas.empty(n) for n in (p.line_canvases if one_line else p.span_canvases)]
-        steps = request.steps or (p.line_steps if one_line else p.span_steps)
+        canvases = [Canvas.empty(n) for n in (p.line_canvases[:2] if one_line else p.span_canvases)]
+        steps = request.steps or p.denoise_steps
         denoise(self.reader, context, canvases, allowed, steps, should_stop=should_stop)
         whole = [c for c in canvases if END in c.ids] or canvases[-1:]
         return [Draft(c.text_ids(), Source.DENOISER, c.certainty, c.steps) for c in whole]
@@ -146,14 +171,14 @@ class Infiller:
             raise Stopped
         scores = fill.score(self.reader, context, [list(ids) for ids in distinct])
         total = {ids: float(s.sum()) for ids, s in zip(distinct, scores, strict=True)}
-        cut = len(context.head.decode("utf-8", "replace"))
-        return [
-            Candidate(
-                text=self.tokenizer.decode(d.ids)[cut:], source=d.source, logprob_nats=total[tuple(d.ids)],
-                tokens=len(d.ids), certainty=d.certainty, steps=d.steps, seed=d.seed,
-            )
-            for d in drafts
-        ]  # fmt: skip
+        return [self._candidate(context, d, total[tuple(d.ids)]) for d in drafts]
+
+    def _candidate(self, context: Context, draft: Draft, logprob_nats: float) -> Candidate:
+        text = self.tokenizer.decode(draft.ids)[len(context.head.decode("utf-8", "replace")) :]
+        return Candidate(
+            text=text, source=draft.source, logprob_nats=logprob_nats, tokens=len(draft.ids),
+            certainty=draft.certainty, steps=draft.steps, seed=draft.seed,
+        )  # fmt: skip
 
     def _continues(self, context: Context, draft: Draft) -> bool:
         """Does the fill begin with what is already typed (always so unless the end came first)?"""

@@ -10,6 +10,9 @@ from torch import Tensor, nn
 from codeworld.model.checkpoint import quantise
 from codeworld.model.network import Network
 
+# Without VNNI pairs of products are added in 16 bits, which 8-bit inputs overflow; 7 bits cost 0.04 nats a token.
+SEVEN_BITS = not torch.cpu._is_vnni_supported()
+
 
 class Int8Linear(nn.Module):
     """y = x W^T with int8 W (per-row scales) and dynamically quantised fp32 x [..., columns]."""
@@ -27,8 +30,7 @@ class Int8Linear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """x [..., columns] fp32 -> [..., rows] fp32."""
-        # reduce_range: AVX2 adds pairs of products in 16 bits, which saturate at 8-bit inputs
-        y: Tensor = torch.ops.quantized.linear_dynamic(x.reshape(-1, x.shape[-1]), self.packed, True)
+        y: Tensor = torch.ops.quantized.linear_dynamic(x.reshape(-1, x.shape[-1]), self.packed, SEVEN_BITS)
         return y.view(*x.shape[:-1], -1)
 
 

@@ -152,14 +152,18 @@ class Reader:
 
     @torch.inference_mode()
     def segment(
-        self, context: Context, x: Tensor, positions: Tensor, own: Tensor | None, behind: int = 0
-    ) -> Tensor:
+        self, context: Context, x: Tensor, positions: Tensor, own: Tensor | None, behind: int = 0,
+        blind: Tensor | None = None,
+    ) -> Tensor:  # fmt: skip
         """Hidden states [T, width] of embedded tokens x [1, T, width] at positions [T]. They see the context, the
-        ``behind`` segment tokens of the calls before, and each other as ``own``, bool [T, T], allows (None: all)."""
+        ``behind`` segment tokens of the calls before (unless ``blind``, bool [T]), and each other as ``own``, bool
+        [T, T], allows (None: all)."""
         at = context.end + behind
         mask = None
         if own is not None:
             seen = torch.ones(len(positions), at - context.begin, dtype=torch.bool, device=x.device)
+            if blind is not None and behind:
+                seen[:, context.end - context.begin :] = ~blind[:, None]
             mask = torch.cat((seen, own), dim=1)
         return self._run(x, positions, context.begin, at, mask)
 

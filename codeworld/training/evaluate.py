@@ -70,6 +70,7 @@ def served(_: Hole, generation: Generation) -> tuple[Candidate, ...]:
 COPYING = "copying alone"
 SYSTEMS: dict[str, Callable[[Hole, Generation], tuple[Candidate, ...]]] = {
     COPYING: copied,
+    "denoiser, verified by the reader": of_sources(Source.VERIFIED),
     "denoiser alone": of_sources(Source.DENOISER),
     "reader alone": of_sources(Source.READER),
     "edited copies alone": of_sources(Source.EDITED),

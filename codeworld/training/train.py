@@ -25,7 +25,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from codeworld.model import checkpoint
 from codeworld.model.loss import row_loss
-from codeworld.model.network import Network
+from codeworld.model.network import Attend, Network, rotary
 from codeworld.training import optimiser as optim
 from codeworld.training.mask import Batch, block_mask, dense_mask
 from codeworld.training.pairs import Mixture, RowShape
@@ -113,7 +113,16 @@ class Objective(nn.Module):
         with torch.autocast(batch["ids"].device.type, torch.bfloat16, enabled=self.on_gpu):
             x = self.network.embed(batch["ids"], batch["label"], batch["kind"] == 2)
             x = x.to(torch.bfloat16) if self.on_gpu else x
-            return row_loss(self.network, self.network(x, batch["position"], attend), batch)
+            return row_loss(self.network, self._hidden(x, batch["position"], attend), batch)
+
+    def _hidden(self, x: Tensor, position: Tensor, attend: Attend) -> Tensor:
+        """What the network computes; no layer's number reaches its block, or each would be compiled anew."""
+        c = self.network.config
+        cos, sin = (t[:, None] for t in rotary(position, c.head_size, c.rope_base))
+        for block in self.network.blocks:
+            x = block(x, 0, cos, sin, attend)
+        hidden: Tensor = self.network.norm(x)
+        return hidden
 
 
 class Trainer:
