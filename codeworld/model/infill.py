@@ -69,13 +69,9 @@ class Infiller:
         context = self.reader.context(request.prefix, request.suffix, request.path, should_stop)
         one_line = request.shape == "line"
         allowed = Allowed(self.reader, context.head, one_line)
-        seeds = [
-            Draft(self._seed_ids(context, s), Source.RETRIEVED, seed=s)
-            for s in request.seeds[: self.profile.seeds]
-        ]
-        seeds = (
-            [s for s in seeds if self._continues(context, s)] if Source.RETRIEVED in request.sources else []
-        )
+        given = request.seeds[: self.profile.seeds] if Source.RETRIEVED in request.sources else ()
+        seeds = [Draft(self._seed_ids(context, s), Source.RETRIEVED, seed=s) for s in given]
+        seeds = [s for s in seeds if self._continues(context, s)]
         found: list[Candidate] = []
         drafts: list[Draft] = []
         if Source.VERIFIED in request.sources:

@@ -1,8 +1,8 @@
 """Move the outliers of activations into the weights, so that int8 inputs lose nothing (SmoothQuant, Xiao et al. 2023).
 
 A few channels, at the first token most of all, are a thousand times larger than the rest; with one scale for the whole
-input everything else rounds to zero (0.5 nats a token worse). Each channel j of a matrix's input is divided by s_j where
-it is made (a norm's gain, the rows of ``up``, the value rows) and its column multiplied by s_j: the same function.
+input everything else rounds to zero (0.5 nats a token worse). Each channel j of a matrix's input is divided by s_j
+where it is made (a norm's gain, the rows of ``up``, the value rows) and its column multiplied by s_j: the same function.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def _smooth(block: Block, inputs: dict[str, Tensor]) -> None:
     values, columns = inputs["out"].view(shared), block.out.weight.abs().amax(0).view(shared)
     scale = _scale(values.amax(1), columns.amax(1))
     block.out.weight *= scale[:, None].expand(shared).reshape(-1)
-    block.qkv.weight[(heads + kv_heads) * block.head_size :] /= scale.reshape(-1)[:, None]
+    block.qkv.weight[(heads + kv_heads) * block.head_size :].div_(scale.reshape(-1)[:, None])
 
 
 def _scale(activation: Tensor, weight: Tensor) -> Tensor:

@@ -34,7 +34,7 @@ def test_the_path_is_the_greedy_fill(reader: Reader, one_line: bool, lengths: tu
         allowed = Allowed(reader, context.head, one_line)
         greedy, logprob = fill.decode(reader, context, allowed, 20)
         right = greedy[: len(greedy) // 2]
-        for seeds in ([], [right], [right + [300], [301, 302]], [greedy]):
+        for seeds in ([], [right], [[*right, 300], [301, 302]], [greedy]):
             context = reader.context(prefix, SUFFIX, "a.py")
             path = Speculation(reader, context, allowed, lengths).run(seeds, most_passes=60)
             count = min(len(path.ids), len(greedy))

@@ -186,7 +186,9 @@ def test_command_line_writes_tables_and_a_ranking(tmp_path: Path) -> None:
     (tmp_path / "mbpp.jsonl").write_bytes(
         encode(Hole("t", "single", "span", "def f():\n", "", "    return 1\n"))
     )
-    answer = Generation("t", (Candidate("    return 1\n", Source.DENOISER, -1.0, 3),))
+    answer = Generation(
+        "t", tuple(Candidate("    return 1\n", s, -1.0, 3) for s in (Source.DENOISER, Source.VERIFIED))
+    )
     (tmp_path / "mbpp_made.jsonl").write_bytes(encode(answer))
     out = tmp_path / "results" / "completion"
     names = ("holes", "generations", "mbpp-holes", "mbpp-generations", "mbpp-tests")
