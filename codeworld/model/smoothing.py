@@ -2,7 +2,7 @@
 
 A few channels, at the first token most of all, are a thousand times larger than the rest; with one scale for the whole
 input everything else rounds to zero (0.5 nats a token worse). Each channel j of a matrix's input is divided by s_j
-where it is made (a norm's gain, the rows of ``up``, the value rows) and its column multiplied by s_j: the same function.
+where it is made (a norm's gain, the rows of ``up``, the value rows), its column multiplied by s_j: the same function.
 """
 
 from __future__ import annotations
@@ -59,16 +59,16 @@ def _smooth(block: Block, inputs: dict[str, Tensor]) -> None:
     for name, norm in (("qkv", block.attention_norm), ("gate_up", block.mlp_norm)):
         weight = getattr(block, name).weight
         scale = _scale(inputs[name], weight.abs().amax(0))
-        weight *= scale
-        norm.weight /= scale
+        weight.mul_(scale)
+        norm.weight.div_(scale)
     scale = _scale(inputs["down"], block.down.weight.abs().amax(0))
-    block.down.weight *= scale
-    block.gate_up.weight[mlp_width:] /= scale[:, None]
+    block.down.weight.mul_(scale)
+    block.gate_up.weight[mlp_width:].div_(scale[:, None])
     # Query heads share value heads: so do their scales.
     shared = (kv_heads, heads // kv_heads, block.head_size)
     values, columns = inputs["out"].view(shared), block.out.weight.abs().amax(0).view(shared)
     scale = _scale(values.amax(1), columns.amax(1))
-    block.out.weight *= scale[:, None].expand(shared).reshape(-1)
+    block.out.weight.mul_(scale[:, None].expand(shared).reshape(-1))
     block.qkv.weight[(heads + kv_heads) * block.head_size :].div_(scale.reshape(-1)[:, None])
 
 
