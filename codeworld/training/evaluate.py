@@ -171,6 +171,17 @@ def pass_at_1(
     return table
 
 
+def tokens_per_pass(generations: Iterable[Generation]) -> dict[str, float]:
+    """Of each source whose candidates count passes."""
+    tokens: dict[str, int] = {}
+    passes: dict[str, int] = {}
+    for candidate in (c for generation in generations for c in generation.candidates if c.steps):
+        source = candidate.source.value
+        tokens[source] = tokens.get(source, 0) + candidate.tokens + 1
+        passes[source] = passes.get(source, 0) + candidate.steps
+    return {source: tokens[source] / passes[source] for source in tokens}
+
+
 def fit(holes: Sequence[Hole], generations: Mapping[str, Generation]) -> Weights:
     """The weights to package: fitted on what is served, on all candidates and on plain copies."""
     copies, shown = records(COPYING, holes, generations), records("as served", holes, generations)
@@ -226,7 +237,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tasks = [hole for hole in _read(args.mbpp_holes, Hole) if hole.id in asked]
         passed = pass_at_1(tasks, asked, args.mbpp_tests, weights, jobs=args.jobs)
     latency = report.quantiles([generation.latency_ms for generation in made])
-    whole = report.Report(stamp, evaluate(None, holes, made), passed, latency)
+    whole = report.Report(stamp, evaluate(None, holes, made), passed, latency, tokens_per_pass(made))
     for path in report.write(whole, args.out):
         print(path)
     return 0

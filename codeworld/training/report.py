@@ -101,6 +101,9 @@ class Report(msgspec.Struct, frozen=True):
     rows: list[Row]
     pass_at_1: dict[str, dict[str, float]] = {}
     latency_ms: dict[str, float] = {}
+    tokens_per_pass: dict[
+        str, float
+    ] = {}  # source → tokens of its fills, the end counted, for each pass of the model
 
 
 def write(report: Report, stem: Path) -> list[Path]:
@@ -129,7 +132,7 @@ def markdown(report: Report) -> str:
         "shown",
         "right if shown",
     ]
-    lines = ["# Completion on held-out repositories", "", *about, "", *_table([*head, "calibration error"])]
+    lines = ["# Completion on held-out repositories", "", *about, "", *table([*head, "calibration error"])]
     for row in report.rows:
         exact = f"{100 * row.exact:.1f} ± {100 * row.exact_error:.1f}"
         shares = [row.first_line, row.similarity, row.answered, row.shown, row.right_among_shown]
@@ -138,12 +141,15 @@ def markdown(report: Report) -> str:
     lines += ["", "Percent. Every system's ranking and threshold were fitted on the other repositories."]
     if report.pass_at_1:
         kinds = list(next(iter(report.pass_at_1.values())))
-        lines += ["", "# MBPP infilling, pass@1", "", *_table(["system", *kinds])]
+        lines += ["", "# MBPP infilling, pass@1", "", *table(["system", *kinds])]
         for system, shares_of in report.pass_at_1.items():
             lines.append(_line([system, *(f"{100 * shares_of[kind]:.1f}" for kind in kinds)]))
     if report.latency_ms:
         quantiles = ", ".join(f"{name} {value:.0f} ms" for name, value in report.latency_ms.items())
         lines += ["", f"Time in the model, every source asked: {quantiles}."]
+    if report.tokens_per_pass:
+        rates = ", ".join(f"{source} {rate:.2f}" for source, rate in report.tokens_per_pass.items())
+        lines += ["", f"Tokens for each pass of the model: {rates}."]
     return "\n".join(lines) + "\n"
 
 
@@ -200,8 +206,9 @@ def _commit() -> str:
     return said.stdout.strip() or "unknown"
 
 
-def _table(head: Sequence[str]) -> list[str]:
-    return [_line(head), _line(["---"] * len(head))]
+def table(head: Sequence[str], rows: Iterable[Sequence[str]] = ()) -> list[str]:
+    """The lines of a Markdown table."""
+    return [_line(head), _line(["---"] * len(head)), *map(_line, rows)]
 
 
 def _line(cells: Sequence[str]) -> str:
