@@ -82,21 +82,31 @@ def read_config(folder: Path) -> ModelConfig:
         ) from error
 
 
-def load(folder: Path, dtype: torch.dtype = torch.float32) -> Network:
-    """The network in ``dtype`` on the CPU. Raises CheckpointError."""
-    network = Network(read_config(folder))
+def blank(folder: Path) -> tuple[Network, dict[str, Tensor]]:
+    """The network without weights (on the "meta" device: initialising what is overwritten took seconds) and the stored
+    tensors that fit it. Raises CheckpointError."""
+    with torch.device("meta"):
+        network = Network(read_config(folder))
     stored = read_tensors(folder)
-    state = network.state_dict()
-    for name, target in state.items():
+    for name, target in network.state_dict().items():
         if name not in stored or stored[name].shape != target.shape:
             raise CheckpointError(
                 f"{folder} does not fit its config.json: {name} is missing or has another shape"
             )
-        value = stored[name]
-        scale = stored.get(name + SCALE)
-        state[name] = value.float() * scale[:, None] if scale is not None else value.float()
-    network.load_state_dict(state)
-    return network.to(dtype)
+    return network, stored
+
+
+def dense(stored: dict[str, Tensor], name: str) -> Tensor:
+    """A stored tensor as fp32."""
+    value, scale = stored[name].float(), stored.get(name + SCALE)
+    return value if scale is None else value * scale[:, None]
+
+
+def load(folder: Path, dtype: torch.dtype = torch.float32) -> Network:
+    """The network in ``dtype`` on the CPU. Raises CheckpointError."""
+    network, stored = blank(folder)
+    network.load_state_dict({n: dense(stored, n).to(dtype) for n in network.state_dict()}, assign=True)
+    return network.requires_grad_(True)
 
 
 def copy_vocabulary(source: Path, folder: Path) -> None:

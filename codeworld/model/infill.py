@@ -199,14 +199,13 @@ def load(device: str = "auto", path: Path | None = None) -> Infiller:
     folder = path or Path(os.environ.get("CODEWORLD_MODEL") or checkpoint.BUNDLED)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    network = checkpoint.load(folder).eval().requires_grad_(False)
+    int8 = device == "cpu" and quantised.supported()
+    network = quantised.load(folder) if int8 else checkpoint.load(folder).eval().requires_grad_(False)
     try:
         tokenizer = CodeTokenizer(folder / "tokenizer.json")
     except Exception as error:  # the tokenizers library raises bare Exception
         raise checkpoint.CheckpointError(f"cannot read {folder / 'tokenizer.json'}: {error}") from error
     if device == "cpu":
-        if quantised.supported():
-            quantised.to_int8(network)
         return Infiller(network, tokenizer, device, CPU)
     network.to(device=device, dtype=torch.bfloat16)
     return Infiller(network, tokenizer, device, GPU)
