@@ -97,8 +97,7 @@ class Reader:
         return Context(start - tokens, start + len(ids), len(ids), head)
 
     def _prefix_ids(self, prefix: str, path: str) -> tuple[list[int], bytes]:
-        ids = self.tokenizer.encode(prefix)
-        head = self.tokenizer.token_bytes[ids.pop()] if ids else b""
+        ids, head = self.tokenizer.encode_typed(prefix)
         opening = [PATH, *self.tokenizer.encode(path[-80:] + "\n")] if path else [EOF]
         room = self.window - len(opening)
         if len(ids) > room:  # the start moves in jumps, or every keystroke would mean reading all again

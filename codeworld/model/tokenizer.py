@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import bisect
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import Final
 
 from tokenizers import Tokenizer
 
+_WORD: Final = re.compile(r" ?[^\W\d_]+$")  # as the pre-tokeniser has it: letters, with one blank
+_INDENTATION: Final = re.compile(r"^ +(?=\S)", re.MULTILINE)
 SPECIAL: Final = (
     "<|endoftext|>",
     "<|pad|>",
@@ -29,6 +32,21 @@ def _byte_decoder() -> dict[str, int]:
     return table | {chr(256 + i): b for i, b in enumerate(spare)}
 
 
+def _last_word(text: str) -> str:
+    """The run of letters that ends ``text``, with the blank before it."""
+    found = _WORD.search(text[-64:])
+    return found.group() if found else ""
+
+
+def _is_mid_indentation(text: str) -> bool:
+    """Does ``text`` end in an indentation that no line of it would have? Then more blanks follow, not a word."""
+    typed = text[text.rfind("\n") + 1 :]
+    if not typed or typed.strip(" "):
+        return False
+    unit = min((len(found) for found in _INDENTATION.findall(text)), default=4)
+    return len(typed) % unit > 0
+
+
 class CodeTokenizer:
     """Ids below ``len(SPECIAL)`` never come out of ``encode``."""
 
@@ -44,6 +62,29 @@ class CodeTokenizer:
         """Ids and, for each, the half-open span of characters that it covers."""
         encoded = self.bpe.encode(text, add_special_tokens=False)
         return list(encoded.ids), list(encoded.offsets)
+
+    def encode_typed(self, text: str) -> tuple[list[int], bytes]:
+        """Ids of ``text`` up to the token that the cursor behind it cuts, and the typed bytes of that token.
+
+        What is typed is tokenised as it will be once more stands behind it, which is how the model has seen it: the
+        last blank of an indentation belongs to the word that follows, and a word is cut where one token can still
+        complete all of it.
+        """
+        blank = text[-1:] in (" ", "\t") and not _is_mid_indentation(text)
+        ids = self.encode(text + "x" if blank else text)
+        if blank:
+            ids.pop()  # "x" alone, or with the blank before it
+        whole = text.encode()
+        known = sum(len(self.token_bytes[i]) for i in ids)
+        head = whole[known:]
+        word = len(whole) - len(_last_word(text).encode())
+        while ids and (not head or (not blank and known - len(self.token_bytes[ids[-1]]) >= word)):
+            longer = self.token_bytes[ids[-1]] + head
+            if head and not self.starting_with(longer):
+                break
+            head = longer
+            known -= len(self.token_bytes[ids.pop()])
+        return ids, head
 
     def decode(self, ids: list[int]) -> str:
         """Text of ``ids``; special tokens are dropped and broken UTF-8 is replaced."""
