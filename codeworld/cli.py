@@ -142,6 +142,47 @@ def infill(
         print(f"{summary.records} holes, {summary.accepted} accepted → {out}")
 
 
+@app.command(name="summarize")
+def summarize_repository(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The repository, or a folder of it.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("-o", "--out", metavar="FILE", help="Where the page goes; printed when left out."),
+    ] = None,
+    check: Annotated[
+        Path | None, typer.Option("--check", metavar="PAGE", help="Verify every citation of a page instead.")
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option(min=20, max=100_000, metavar="LINES", help="How long the page may get.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """A page about a repository whose every claim cites file and line; --check says which no longer hold."""
+    from codeworld import cli_summarize
+
+    cli_summarize.check_folder(folder)
+    if check is not None and (out is not None or budget is not None):
+        raise BadInput("--check writes no page: leave out -o and --budget")
+    if check is not None:
+        from codeworld.summary.check import check as check_page
+
+        checked = check_page(check, folder)
+        if json:
+            _print_json(checked)
+        else:
+            cli_summarize.show(checked)
+        if checked.stale:
+            raise typer.Exit(1)
+        return
+    if out is not None:
+        cli_summarize.check_output(out)
+    summary, sources = cli_summarize.make(folder)
+    if out is not None or not json:
+        cli_summarize.write(summary, sources, out, budget)
+    if json:
+        _print_json(summary)
+
+
 @app.command()
 def doctor(
     self_test: Annotated[bool, typer.Option(help="Start the engine and time a completion.")] = True,

@@ -23,6 +23,8 @@ TORCH_FREE = (
     "codeworld.engine.client",
     "codeworld.engine.protocol",
     "codeworld.ranking",
+    "codeworld.summary.check",
+    "codeworld.summary.summarize",
     "codeworld.syntax.document",
     "codeworld.verify.checks",
 )

@@ -1,0 +1,218 @@
+"""What a Python file says about itself, from its syntax tree: broken code gives what could be read of it."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterator
+from functools import cache
+
+import tree_sitter_python
+from tree_sitter import Language, Node, Parser, Query, QueryCursor
+
+from codeworld.summary.facts import FileFacts, Import, Symbol
+
+_QUERY = """
+(import_statement) @import
+(import_from_statement) @import
+(ERROR) @error
+(function_definition name: (identifier) @test (#match? @test "^test"))
+"""
+_DEFINITIONS = {"class_definition": "class", "function_definition": "function"}
+_BLOCKS = ("if_statement", "try_statement", "with_statement", "else_clause", "elif_clause", "except_clause",
+           "finally_clause", "block", "decorated_definition", "except_group_clause")  # fmt: skip
+_MAIN = re.compile(r"""if\s+\(?\s*(__name__\s*==\s*["']__main__["']|["']__main__["']\s*==\s*__name__)""")
+_IS_CODE = re.compile(r">>>|\$ |[\w.]+ = |[\w.]+\(|@|import |from \S+ import ")  # an example is no role
+_MAX_WORDS = 30
+_IS_NO_SENTENCE = re.compile(r"[=\-~*#^\"'`+_.\s]*")
+
+
+@cache
+def _grammar() -> tuple[Parser, Query]:
+    language = Language(tree_sitter_python.language())
+    return Parser(language), Query(language, _QUERY)
+
+
+def read(lines: list[str]) -> FileFacts:
+    """The facts of a file's lines."""
+    parser, query = _grammar()
+    root = parser.parse("\n".join(lines).encode("utf-8", errors="replace")).root_node
+    found = QueryCursor(query).captures(root)
+    symbols: dict[str, Symbol] = {}
+    exported: list[tuple[str, int]] | None = None
+    main_line = 0
+    for node in _top_level(root):
+        if node.type in _DEFINITIONS:
+            symbol = _definition(node)
+            symbols.setdefault(symbol.name, symbol)
+        elif node.type == "if_statement" and _MAIN.match(_text(node)[:80]):
+            main_line = main_line or _line(node)
+        elif node.type == "expression_statement":
+            for value in _assigned(node):
+                symbols.setdefault(value.name, value)
+            exported = _extended(exported, node)
+    doc, doc_line = _docstring(root)
+    return FileFacts(
+        lines=len(lines),
+        doc=doc,
+        doc_line=doc_line,
+        symbols=tuple(symbols.values()),
+        imports=tuple(_import(node) for node in _in_order(found.get("import", []))),
+        exported=None if exported is None else tuple(exported),
+        main_line=main_line,
+        error_line=_error_line(root, found.get("error", [])),
+        tests=len(found.get("test", [])),
+    )
+
+
+def first_sentence(text: str) -> tuple[str, int]:
+    """The first sentence of a docstring or paragraph on one line, and how many lines of ``text`` come before it."""
+    skipped = 0
+    lines = text.split("\n")
+    while skipped < len(lines) and _IS_NO_SENTENCE.fullmatch(lines[skipped]):
+        skipped += 1
+    sentence = []
+    for line in lines[skipped:]:
+        if not line.strip() or _IS_NO_SENTENCE.fullmatch(line):
+            break
+        sentence.append(line.strip())
+    joined = " ".join(sentence)
+    end = re.search(r"(?<![.\s][a-z])(?<!\be\.g)(?<!\bi\.e)[.!?](?=\s|$)", joined)
+    words = (joined[: end.end()] if end else joined).split()
+    return " ".join(words[:_MAX_WORDS]) + (" …" if len(words) > _MAX_WORDS else ""), skipped
+
+
+def _error_line(root: Node, errors: list[Node]) -> int:
+    if not root.has_error:
+        return 0
+    return min((_line(node) for node in errors), default=_first_missing(root))
+
+
+def _first_missing(root: Node) -> int:
+    node = root
+    while True:
+        below = next((child for child in node.children if child.has_error or child.is_missing), None)
+        if below is None:
+            return _line(node)
+        node = below
+
+
+def _top_level(node: Node) -> Iterator[Node]:
+    """Statements that run when the module is imported, those under conditions included."""
+    for child in node.children:
+        yield child
+        if child.type in _BLOCKS:
+            yield from _top_level(child)
+
+
+def _definition(node: Node) -> Symbol:
+    name = node.child_by_field_name("name")
+    body = node.child_by_field_name("body")
+    doc, doc_line = _docstring(body) if body is not None else ("", 0)
+    shown = name or node
+    return Symbol(_text(shown), _DEFINITIONS[node.type], _line(shown), doc, doc_line)
+
+
+def _docstring(block: Node) -> tuple[str, int]:
+    for child in block.children:
+        if child.type == "comment":
+            continue
+        string = child.children[0] if child.type == "expression_statement" and child.children else None
+        if string is None or string.type != "string" or _text(string)[:1].lower() in ("f", "b"):
+            break
+        raw = "".join(_text(part) for part in string.children if part.type == "string_content")
+        sentence, skipped = first_sentence(raw)
+        return (sentence, _line(string) + skipped) if sentence and not _IS_CODE.match(sentence) else ("", 0)
+    return "", 0
+
+
+def _assigned(statement: Node) -> Iterator[Symbol]:
+    for node in statement.children:
+        while node is not None and node.type == "assignment":
+            left = node.child_by_field_name("left")
+            if left is not None and left.type == "identifier":
+                yield Symbol(_text(left), "value", _line(left))
+            right = node.child_by_field_name("right")
+            if right is None:
+                break
+            node = right
+
+
+def _extended(exported: list[tuple[str, int]] | None, statement: Node) -> list[tuple[str, int]] | None:
+    """``__all__`` after this statement: assigned, added to, extended or appended to with literals."""
+    node = statement.children[0] if statement.children else None
+    if node is None:
+        return exported
+    if node.type in ("assignment", "augmented_assignment"):
+        left = node.child_by_field_name("left")
+        if left is not None and _text(left) == "__all__":
+            right = node.child_by_field_name("right")
+            names = list(_strings(right)) if right is not None else []
+            return names if node.type == "assignment" else [*(exported or []), *names]
+    elif node.type == "call":
+        function = node.child_by_field_name("function")
+        arguments = node.child_by_field_name("arguments")
+        if function is not None and arguments is not None and _text(function).startswith("__all__."):
+            return [*(exported or []), *_strings(arguments)]
+    return exported
+
+
+def _strings(node: Node) -> Iterator[tuple[str, int]]:
+    if node.type == "string":
+        try:
+            value = ast.literal_eval(_text(node))
+        except (ValueError, SyntaxError):
+            return
+        if isinstance(value, str):
+            yield value, _line(node)
+    elif node.type in (
+        "list",
+        "tuple",
+        "set",
+        "parenthesized_expression",
+        "binary_operator",
+        "argument_list",
+    ):
+        for child in node.children:
+            yield from _strings(child)
+
+
+def _import(node: Node) -> Import:
+    top = node.parent is not None and _is_top(node.parent)
+    if node.type == "import_statement":
+        return Import(
+            "", 0, tuple(_name(child) for child in node.children_by_field_name("name")), _line(node), top
+        )
+    module = node.child_by_field_name("module_name")
+    written = _text(module).replace(" ", "") if module is not None else ""
+    names = [_name(child) for child in node.children_by_field_name("name")]
+    names += [("*", "*", _line(child)) for child in node.children if child.type == "wildcard_import"]
+    bare = written.lstrip(".")
+    return Import(bare, len(written) - len(bare), tuple(names), _line(node), top)
+
+
+def _is_top(node: Node) -> bool:
+    while node.parent is not None:
+        if node.type not in _BLOCKS:
+            return False
+        node = node.parent
+    return True
+
+
+def _name(node: Node) -> tuple[str, str, int]:
+    if node.type != "aliased_import":
+        return _text(node), _text(node), _line(node)
+    name, alias = node.child_by_field_name("name"), node.child_by_field_name("alias")
+    return _text(name or node), _text(alias or node), _line(node)
+
+
+def _in_order(nodes: list[Node]) -> list[Node]:
+    return sorted(nodes, key=lambda node: node.start_byte)
+
+
+def _line(node: Node) -> int:
+    return node.start_point.row + 1
+
+
+def _text(node: Node) -> str:
+    return (node.text or b"").decode("utf-8", errors="replace")

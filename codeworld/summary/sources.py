@@ -1,0 +1,100 @@
+"""The files of a repository that may be read, and their lines, with every secret masked before anything sees them."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from codeworld.context.ignore import IgnoreRules
+from codeworld.context.secrets import mask
+from codeworld.summary.facts import Citation
+
+_KEPT_FILES = 64  # texts in memory at a time: cited lines come in runs of the same file
+
+
+class Cancelled(Exception):
+    """The caller asked to stop; nothing was written."""
+
+
+class Sources:
+    """The readable files below ``root``, sorted; made once, as they are then."""
+
+    def __init__(self, root: Path, should_stop: Callable[[], bool] = lambda: False) -> None:
+        self.root = root.resolve()
+        self.paths: list[str] = []
+        self.kinds: Counter[str] = Counter()
+        self._rules = IgnoreRules.for_root(self.root)
+        self._texts: OrderedDict[str, list[str]] = OrderedDict()
+        for path in self._walk(should_stop):
+            self.paths.append(path)
+            self.kinds[os.path.splitext(path)[1].lower()] += 1
+        self.paths.sort()
+        self._known = frozenset(self.paths)
+
+    def __contains__(self, path: str) -> bool:
+        return path in self._known
+
+    def _walk(self, should_stop: Callable[[], bool]) -> Iterator[str]:
+        for folder, folders, names in os.walk(self.root):
+            if should_stop():
+                raise Cancelled
+            here = Path(folder)
+            folders[:] = sorted(
+                name
+                for name in folders
+                if name != ".git" and not (here / name).is_symlink() and self._rules.allows(here / name)
+            )
+            for name in names:
+                path = here / name
+                if not path.is_symlink() and path.is_file() and self._rules.allows(path):
+                    yield path.relative_to(self.root).as_posix()
+
+    def content(self, path: str) -> tuple[bytes, str]:
+        """The bytes of a file and their hash; nothing, when it has gone meanwhile."""
+        try:
+            data = (self.root / path).read_bytes()
+        except OSError:
+            data = b""
+        return data, hashlib.sha256(data).hexdigest()[:24]
+
+    def text(self, path: str) -> str:
+        """A file with its secrets masked; "" for one that may not be read."""
+        return "\n".join(self.lines(path))
+
+    def lines(self, path: str) -> list[str]:
+        """The lines of a file, as ``text``."""
+        if path not in self._known:
+            return []
+        if path not in self._texts:
+            self._texts[path] = masked_lines(self.content(path)[0])
+            if len(self._texts) > _KEPT_FILES:
+                self._texts.popitem(last=False)
+        self._texts.move_to_end(path)
+        return self._texts[path]
+
+    def line(self, path: str, line: int) -> str | None:
+        """Line ``line`` (from 1), None when there is none."""
+        lines = self.lines(path)
+        return lines[line - 1] if 1 <= line <= len(lines) else None
+
+    def holds(self, citation: Citation) -> bool:
+        """Whether the cited line says what it is cited for."""
+        line = self.line(citation.path, citation.line)
+        return line is not None and citation.quote in line
+
+    def cite(self, path: str, quote: str, start: int = 1) -> Citation | None:
+        """The first line from ``start`` on that holds ``quote``."""
+        lines = self.lines(path)
+        for number in range(start, len(lines) + 1):
+            if quote in lines[number - 1]:
+                return Citation(path, number, quote)
+        return None
+
+
+def masked_lines(data: bytes) -> list[str]:
+    """Lines as git and editors count them, without line ends and secrets."""
+    text = data.decode("utf-8", errors="replace").replace("\r\n", "\n").replace("\r", "\n")
+    return mask(text.removeprefix("\ufeff")).split("\n")

@@ -1,0 +1,186 @@
+"""The sections of the page that the code itself answers: public names, packages, who imports whom, what matters."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, defaultdict
+
+from codeworld.summary.api import Offered, offered
+from codeworld.summary.facts import Citation, Claim, Section
+from codeworld.summary.graph import ImportGraph, is_aside
+from codeworld.summary.history import History
+from codeworld.summary.sections import code, words
+from codeworld.summary.sources import Sources
+
+UNKNOWN = "not determined"
+_MAX_PACKAGES = 8
+_MAX_GROUPS = 24
+_MAX_EDGES = 40
+_KEY_MODULES = 15
+_KEY_SYMBOLS = 20
+_KINDS = {".py": "Python", ".pyi": "Python stubs", ".js": "JavaScript", ".ts": "TypeScript", ".tsx": "TypeScript",
+          ".c": "C", ".h": "C headers", ".cpp": "C++", ".rs": "Rust", ".go": "Go", ".java": "Java", ".rb": "Ruby",
+          ".sh": "shell", ".pyx": "Cython", ".cu": "CUDA", ".kt": "Kotlin", ".swift": "Swift", ".cs": "C#"}  # fmt: skip
+
+
+def public_api(graph: ImportGraph) -> Section:
+    """The names that each package offers, with their definitions."""
+    claims = []
+    total = 0
+    for package in itertools.islice(_products(graph), _MAX_PACKAGES):
+        path = graph.resolve("", package)
+        if path is None or graph.names[path] != package:
+            continue
+        names = offered(graph, path)
+        total += len(names)
+        claims += [_offer(package, one) for one in _by_use(graph, names)]
+    return Section("Public API", tuple(claims), note=f"{total} names" if total else "")
+
+
+def _products(graph: ImportGraph) -> list[str]:
+    """Packages first, then lone modules when there is no package."""
+    found = graph.packages()
+    packages = [name for name, paths in found.items() if any(path.endswith("__init__.py") for path in paths)]
+    return packages or list(found)
+
+
+def _by_use(graph: ImportGraph, names: list[Offered]) -> list[Offered]:
+    """What the repository itself (its tests, too) imports most comes first."""
+    uses = Counter(link.name for link in graph.links)
+    return sorted(names, key=lambda one: (one.name.startswith("_"), -uses[one.name], one.name))
+
+
+def _offer(package: str, one: Offered) -> Claim:
+    cited = one.defined or one.listed
+    kind = {"class": "class ", "function": "function "}.get(one.symbol.kind if one.symbol else "", "")
+    role = f": {words(one.symbol.doc)}" if one.symbol and one.symbol.doc else ""
+    citations = (cited,) if cited == one.listed else (cited, one.listed)
+    return Claim(f"{kind}{code(f'{package}.{one.name}')}{role}", citations, key=f"{package}.{one.name}")
+
+
+def architecture(graph: ImportGraph) -> Section:
+    """Packages (or the modules of a flat one) and who imports whom."""
+    groups, roots = _groups(graph)
+    edges = graph.edges(groups)
+    sizes = Counter(groups.values())
+    lines: Counter[str] = Counter()
+    for path, group in groups.items():
+        lines[group] += graph.files[path].lines
+    claims = [_group(graph, group, roots[group], sizes[group], lines[group]) for group in sorted(roots)]
+    drawn = edges[:_MAX_EDGES]
+    note = f"{len(claims)} parts, {len(edges)} import relations" + (
+        f", the {len(drawn)} strongest of them drawn" if len(drawn) < len(edges) else ""
+    )
+    return Section("Architecture", tuple(claims), note=note if claims else "", edges=tuple(drawn))
+
+
+def _groups(graph: ImportGraph) -> tuple[dict[str, str], dict[str, str]]:
+    """The part that each product file belongs to, and the file that speaks for each part.
+
+    Parts are packages, as deep as there is room for; what room is left goes to the modules that matter most.
+    """
+    files = [path for paths in graph.packages().values() for path in paths]
+    homes = {path: _home(path, graph.names[path]) for path in files}
+    parts: dict[str, str] = {}
+    for depth in range(1, max((home.count(".") for home in homes.values()), default=0) + 2):
+        deeper = {path: ".".join(home.split(".")[:depth]) for path, home in homes.items()}
+        if parts and len(set(deeper.values())) > _MAX_GROUPS:
+            break
+        parts = deeper
+    sizes = sorted(Counter(parts.values()).items(), key=lambda item: (-item[1], item[0]))
+    kept = {name for name, _ in sizes[:_MAX_GROUPS]}
+    parts = {path: part for path, part in parts.items() if part in kept}
+    for path in sorted(parts, key=lambda path: (-graph.rank[path], path)):
+        if not path.endswith("__init__.py") and len(kept) < _MAX_GROUPS:
+            parts[path] = graph.names[path]
+            kept.add(parts[path])
+    speakers: dict[str, str] = {}
+    for path, part in sorted(parts.items(), key=lambda item: (graph.names[item[0]].count("."), item[0])):
+        speakers.setdefault(part, path)
+    return parts, speakers
+
+
+def _home(path: str, name: str) -> str:
+    """The package of a module; a package is its own, a lone module too."""
+    return name if path.endswith("__init__.py") or "." not in name else name.rpartition(".")[0]
+
+
+def _group(graph: ImportGraph, group: str, path: str, files: int, lines: int) -> Claim:
+    facts = graph.files[path]
+    is_own = graph.names[path] == group
+    role = words(facts.doc) if facts.doc and is_own else UNKNOWN
+    cited = _cite_role(graph, path) if is_own else Citation(path, 1, "")
+    size = f"{files} files, {lines} lines" if files > 1 else f"{lines} lines"
+    return Claim(f"{code(group)} ({size}): {role}", (cited,), key=group)
+
+
+def _cite_role(graph: ImportGraph, path: str) -> Citation:
+    """The docstring's first word, or the file as such."""
+    facts = graph.files[path]
+    return Citation(path, facts.doc_line, facts.doc.split(" ")[0]) if facts.doc else Citation(path, 1, "")
+
+
+def key_modules(graph: ImportGraph, history: History) -> Section:
+    """Modules that much depends on and that change: the geometric mean of both ranks."""
+    product = [path for path in graph.files if not is_aside(path)]
+    most = max(history.churn.values(), default=0)
+
+    def weight(path: str) -> float:
+        churn = (1 + history.churn[path]) / (1 + most)
+        return float(graph.rank[path] * churn**0.5)
+
+    claims = []
+    for path in sorted(product, key=lambda path: (-weight(path), path))[:_KEY_MODULES]:
+        facts = graph.files[path]
+        importers = graph.importers[path]
+        text = f"{code(path)}: {words(facts.doc) if facts.doc else UNKNOWN}"
+        text += f" (imported by {importers} file{'s' if importers != 1 else ''})"
+        claims.append(Claim(text, (_cite_role(graph, path),), key=path))
+    return Section(
+        "Key modules", tuple(claims), note="by PageRank over imports and by churn" if claims else "", level=3
+    )
+
+
+def key_symbols(graph: ImportGraph) -> Section:
+    """Classes and functions that the most other files import."""
+    users: dict[tuple[str, str], set[str]] = defaultdict(set)
+    for link in graph.links:
+        if link.name and link.name != "*":
+            users[link.target, link.name].add(link.source)
+    claims = []
+    for (path, name), files in sorted(users.items(), key=lambda item: (-len(item[1]), item[0])):
+        symbol = next((one for one in graph.files[path].symbols if one.name == name), None)
+        if symbol is None or symbol.kind == "value" or is_aside(path):
+            continue
+        role = words(symbol.doc) if symbol.doc else UNKNOWN
+        text = f"{symbol.kind} {code(name)}: {role} (imported by {len(files)} file{'s' if len(files) != 1 else ''})"
+        claims.append(Claim(text, (Citation(path, symbol.line, name),), key=name))
+        if len(claims) == _KEY_SYMBOLS:
+            break
+    return Section("Key symbols", tuple(claims), level=3)
+
+
+def trouble(graph: ImportGraph, unreadable: list[str]) -> Section:
+    """Files that were read only in part."""
+    claims = [
+        Claim(f"{code(path)} has a syntax error", (Citation(path, facts.error_line, ""),), key=path)
+        for path, facts in sorted(graph.files.items())
+        if facts.error_line
+    ]
+    claims += [
+        Claim(f"{code(path)} cannot be parsed", (Citation(path, 1, ""),), key=path) for path in unreadable
+    ]
+    return Section("Read only in part", tuple(claims))
+
+
+def languages(sources: Sources) -> str:
+    """How many files of which language there are; only Python is read."""
+    counts: Counter[str] = Counter()
+    for suffix, count in sources.kinds.items():
+        if suffix in _KINDS:
+            counts[_KINDS[suffix]] += count
+    listed = ", ".join(
+        f"{name} {count}" for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    )
+    others = [name for name in counts if not name.startswith("Python")]
+    return listed + (f" ({', '.join(sorted(others))}: counted, not read)" if others else "")

@@ -1,0 +1,117 @@
+"""From a folder to a ``Summary``: read what changed, take the rest from the cache, put the sections together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+
+from codeworld.summary import history as histories
+from codeworld.summary import packaging, python_facts, sections, structure
+from codeworld.summary.cache import FactCache
+from codeworld.summary.facts import Claim, FileFacts, Section, Summary
+from codeworld.summary.graph import ImportGraph
+from codeworld.summary.sources import Cancelled, Sources, masked_lines
+
+_PYTHON = (".py", ".pyi")
+
+Progress = Callable[[int, int], None]
+
+
+def summarize(
+    root: Path,
+    *,
+    progress: Progress = lambda done, total: None,
+    should_stop: Callable[[], bool] = lambda: False,
+    cached: bool = True,
+) -> tuple[Summary, Sources]:
+    """The summary of the folder ``root``, and the sources that it cites. Raises Cancelled.
+
+    ``progress(done, total)`` counts files. Without ``cached`` everything is read anew and nothing is kept.
+    """
+    sources = Sources(root, should_stop)
+    cache = FactCache(sources.root) if cached else None
+    files, changed = _read(sources, cache, progress, should_stop)
+    graph = ImportGraph(files)
+    if should_stop():
+        raise Cancelled
+    metadata = packaging.read(sources)
+    history = histories.read(sources.root)
+    if cache:
+        cache.save()
+    found = [_held(sources, section) for section in _sections(sources, metadata, graph, history)]
+    shown = tuple(section for section in found if section.claims or section.title != "Read only in part")
+    summary = Summary(
+        name=metadata.names[0][0] if metadata.names else sources.root.name,
+        sections=shown,
+        undetermined=tuple(
+            section.title for section in shown if not section.claims and not _has_below(section)
+        ),
+        head=history.head,
+        files=len(sources.paths),
+        python_files=len(files),
+        lines=sum(facts.lines for facts in files.values()),
+        changed=changed,
+    )
+    return summary, sources
+
+
+def _read(
+    sources: Sources, cache: FactCache | None, progress: Progress, should_stop: Callable[[], bool]
+) -> tuple[dict[str, FileFacts], int]:
+    """The facts of every Python file, and how many had to be read anew."""
+    paths = [path for path in sources.paths if path.endswith(_PYTHON)]
+    files: dict[str, FileFacts] = {}
+    changed = 0
+    for number, path in enumerate(paths):
+        if should_stop():
+            raise Cancelled
+        progress(number, len(paths))
+        data, digest = sources.content(path)
+        facts = cache.find(digest) if cache else None
+        if facts is None:
+            facts = python_facts.read(masked_lines(data))
+            changed += 1
+            if cache:
+                cache.store(digest, facts)
+        files[path] = facts
+    progress(len(paths), len(paths))
+    return files, changed
+
+
+def _sections(
+    sources: Sources, metadata: packaging.Metadata, graph: ImportGraph, history: histories.History
+) -> list[Section]:
+    return [
+        sections.purpose(sources, metadata),
+        Section("Install, run, test", ()),
+        sections.installing(sources, metadata),
+        sections.running_it(metadata, graph),
+        sections.testing(sources),
+        sections.entry_points(metadata, graph),
+        structure.architecture(graph),
+        structure.key_modules(graph, history),
+        structure.key_symbols(graph),
+        structure.public_api(graph),
+        sections.dependencies(metadata, graph),
+        sections.hot_spots(sources, history),
+        sections.tests(graph),
+        structure.trouble(graph, metadata.unreadable),
+    ]
+
+
+def _has_below(section: Section) -> bool:
+    """Whether the section is a heading of others only."""
+    return section.title == "Install, run, test"
+
+
+def _held(sources: Sources, section: Section) -> Section:
+    """The section without what its own citations do not bear out: right, or silent."""
+    claims: list[Claim] = []
+    for claim in section.claims:
+        cited = tuple(dict.fromkeys(one for one in claim.citations if sources.holds(one)))
+        if len(cited) == len(set(claim.citations)):
+            claims.append(msgspec.structs.replace(claim, citations=cited))
+    edges = tuple(edge for edge in section.edges if sources.holds(edge.citation))
+    return msgspec.structs.replace(section, claims=tuple(claims), edges=edges)
