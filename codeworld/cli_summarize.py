@@ -37,7 +37,9 @@ def check_output(path: Path) -> None:
 def make(folder: Path) -> tuple[Summary, Sources]:
     """The summary, with a bar on a terminal's standard error when it takes more than a second."""
     begin = time.monotonic()
-    bars = Progress(BarColumn(), MofNCompleteColumn(), console=Console(stderr=True), transient=True)
+    console = Console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn())
+    bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
     task = bars.add_task("", total=None)
 
     def advance(done: int, total: int) -> None:
@@ -48,7 +50,8 @@ def make(folder: Path) -> tuple[Summary, Sources]:
     try:
         return summarize(folder, progress=advance)
     finally:
-        bars.stop()
+        if bars.live.is_started:  # stopping one that never ran prints an empty line
+            bars.stop()
 
 
 def write(summary: Summary, sources: Sources, out: Path | None, budget: int | None) -> None:

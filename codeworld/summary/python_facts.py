@@ -53,7 +53,7 @@ def read(lines: list[str]) -> FileFacts:
             exported = _extended(exported, node)
     doc, doc_line = _docstring(root)
     return FileFacts(
-        lines=len(lines),
+        lines=len(lines) - (not lines[-1]),  # what follows the last line end is no line
         doc=doc,
         doc_line=doc_line,
         symbols=tuple(symbols.values()),

@@ -1,0 +1,106 @@
+"""A page is checked against the repository as it is now: each kind of change must be found, and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from codeworld.errors import BadInput
+from codeworld.summary.check import Checked, check
+from tests.summary.repository import commit, page_of
+
+
+@pytest.fixture
+def page(shop: Path, tmp_path: Path) -> Path:
+    path = tmp_path / "page.md"
+    path.write_text(page_of(shop, to=path), encoding="utf-8")
+    return path
+
+
+def reasons(checked: Checked) -> set[tuple[str, str]]:
+    return {(one.path, one.reason) for one in checked.stale}
+
+
+def test_a_fresh_page_holds(shop: Path, page: Path) -> None:
+    checked = check(page, shop)
+    assert checked.citations > 20
+    assert checked.stale == ()
+
+
+def test_a_changed_line_is_stale(shop: Path, page: Path) -> None:
+    file = shop / "pyproject.toml"
+    file.write_text(file.read_text().replace("shop.command:main", "shop.command:start"))
+    assert reasons(check(page, shop)) == {("pyproject.toml", "the line was changed")}
+
+
+def test_a_moved_line_is_stale_and_found_again(shop: Path, page: Path) -> None:
+    file = shop / "shop" / "command.py"
+    file.write_text("\n\n" + file.read_text())
+    assert ("shop/command.py", "the line is now line 6") in reasons(check(page, shop))
+
+
+def test_a_line_with_other_indentation_still_holds(shop: Path, page: Path) -> None:
+    file = shop / "pyproject.toml"
+    file.write_text(file.read_text().replace('  "requests>=2"', '    "requests>=2"'))
+    assert check(page, shop).stale == ()
+
+
+def test_a_deleted_file_is_stale(shop: Path, page: Path) -> None:
+    (shop / "Makefile").unlink()
+    assert reasons(check(page, shop)) == {("Makefile", "the file is gone or may not be read")}
+
+
+def test_a_file_that_is_now_ignored_is_stale(shop: Path, page: Path) -> None:
+    (shop / ".gitignore").write_text("Makefile\n")
+    assert reasons(check(page, shop)) == {("Makefile", "the file is gone or may not be read")}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        ("A coin of some value.", "A note of any value.", "the claim was changed"),
+        ("Makefile#L1)", "Makefile#L2)", "the page did not cite this line when it was written"),
+        ('["shop.command"] -->', '["shop.other"] -->', "the claim was changed"),
+    ],
+)
+def test_a_planted_claim_is_found(shop: Path, page: Path, old: str, new: str, reason: str) -> None:
+    text = page.read_text()
+    assert old in text
+    page.write_text(text.replace(old, new))
+    assert reason in {one.reason for one in check(page, shop).stale}
+
+
+def test_a_claim_or_an_arrow_without_citation_is_found(shop: Path, page: Path) -> None:
+    text = page.read_text()
+    text = text.replace("## Purpose\n", "## Purpose\n- It is the best shop.\n")
+    text = text.replace("graph LR\n", 'graph LR\n    n0["shop"] --> n9["moon"]\n')
+    page.write_text(text)
+    found = {one.reason for one in check(page, shop).stale}
+    assert found == {"a claim without a citation", "an arrow without a citation"}
+
+
+def test_a_removed_citation_is_found(shop: Path, page: Path) -> None:
+    lines = [line for line in page.read_text().split("\n") if not line.startswith("- `make test`")]
+    page.write_text("\n".join(lines))
+    assert reasons(check(page, shop)) == {("", "1 citations were taken out of the page")}
+
+
+def test_commits_are_counted_again(shop: Path, tmp_path: Path) -> None:
+    commit(shop)
+    path = tmp_path / "page.md"
+    path.write_text(page_of(shop, to=path), encoding="utf-8")
+    (shop / "new.txt").write_text("later\n")
+    commit(shop)
+    assert check(path, shop).stale == ()  # what is said of that commit stays true
+    text = path.read_text()
+    path.write_text(text.replace("commits\t1\tMakefile", "commits\t3\tMakefile"))
+    assert reasons(check(path, shop)) == {("Makefile", "it has 1 commits")}
+
+
+def test_a_page_of_somebody_else_is_bad_input(shop: Path, tmp_path: Path) -> None:
+    for text in ("# Hello\n", "x\n<!-- codeworld:citations 1\nnonsense\n-->\n"):
+        path = tmp_path / "other.md"
+        path.write_text(text)
+        with pytest.raises(BadInput):
+            check(path, shop)

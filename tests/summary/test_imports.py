@@ -1,0 +1,81 @@
+"""Imports are resolved as Python would, names are followed to where they are defined."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from codeworld.summary.api import offered
+from codeworld.summary.graph import ImportGraph
+from codeworld.summary.python_facts import read
+from codeworld.summary.sources import Sources
+from tests.summary.repository import write
+
+
+def graph(root: Path, files: dict[str, str]) -> ImportGraph:
+    write(root, files)
+    sources = Sources(root)
+    return ImportGraph({path: read(sources.lines(path)) for path in sources.paths})
+
+
+def test_absolute_relative_nested_and_foreign_imports(tmp_path: Path) -> None:
+    found = graph(
+        tmp_path,
+        {
+            "src/a/__init__.py": "",
+            "src/a/b/__init__.py": "from ..c import x\n",
+            "src/a/b/d.py": "from . import e\nfrom .e import y as z\nimport a.c\n",
+            "src/a/b/e.py": "import os, numpy.linalg\n",
+            "src/a/c.py": "def f():\n    from a.b import d\n",
+        },
+    )
+    pairs = {(link.source[4:], link.target[4:], link.name, link.line) for link in found.links}
+    assert pairs == {
+        ("a/b/__init__.py", "a/c.py", "x", 1),
+        ("a/b/d.py", "a/b/e.py", "", 1),
+        ("a/b/d.py", "a/b/e.py", "y", 2),
+        ("a/b/d.py", "a/c.py", "", 3),
+        ("a/c.py", "a/b/d.py", "", 2),
+    }
+    assert set(found.outside) == {"os", "numpy"}
+
+
+def test_of_two_packages_with_one_name_the_nearer_is_meant(tmp_path: Path) -> None:
+    files = {f"{side}/app/__init__.py": "" for side in ("one", "two")}
+    files |= {f"{side}/main.py": "import app\n" for side in ("one", "two")}
+    found = graph(tmp_path, files)
+    assert {(link.source, link.target) for link in found.links} == {
+        ("one/main.py", "one/app/__init__.py"),
+        ("two/main.py", "two/app/__init__.py"),
+    }
+
+
+def test_rank_follows_imports(tmp_path: Path) -> None:
+    found = graph(tmp_path, {"a.py": "import c\n", "b.py": "import c\n", "c.py": "import d\n", "d.py": ""})
+    assert sorted(found.rank, key=lambda path: -found.rank[path])[:2] == ["d.py", "c.py"]
+    assert abs(sum(found.rank.values()) - 1) < 1e-9
+
+
+def test_public_names_follow_stars_aliases_and_all(tmp_path: Path) -> None:
+    found = graph(
+        tmp_path,
+        {
+            "p/__init__.py": "from .a import *\nfrom .b import _hidden, Other as Shown\nimport os\nlimit = 3\n",
+            "p/a.py": "from .c import deep\n__all__ = ['one', 'deep']\n__all__ += ['two']\ndef one(): ...\n"
+            "class two: ...\n",
+            "p/b.py": "def _hidden(): ...\nclass Other: ...\n",
+            "p/c.py": '"""Deep."""\ndef deep():\n    """It goes deep."""\n',
+        },
+    )
+    names = {one.name: one.defined for one in offered(found, "p/__init__.py")}
+    assert {name: (at.path, at.line) for name, at in names.items() if at} == {
+        "one": ("p/a.py", 4),
+        "two": ("p/a.py", 5),
+        "deep": ("p/c.py", 2),
+        "Shown": ("p/b.py", 2),
+        "limit": ("p/__init__.py", 4),
+    }
+
+
+def test_imports_in_circles_end(tmp_path: Path) -> None:
+    found = graph(tmp_path, {"p/__init__.py": "from .a import *\n", "p/a.py": "from p import *\nx = 1\n"})
+    assert [one.name for one in offered(found, "p/__init__.py")] == ["x"]

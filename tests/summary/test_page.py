@@ -1,0 +1,170 @@
+"""What the page says, and that it says nothing it must not."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from codeworld.summary.cache import FactCache
+from codeworld.summary.citations import ARROW, cited_in
+from codeworld.summary.page import render
+from codeworld.summary.summarize import summarize
+from tests.planted import PLANTED, Planted
+from tests.summary.repository import commit, keys, page_of, write
+
+
+def test_the_page_says_what_the_repository_says(shop: Path) -> None:
+    summary, _ = summarize(shop)
+    assert keys(summary, "Purpose") == [
+        "Counts money.",
+        "Shop counts money and never loses a coin of it.",
+    ]
+    assert keys(summary, "Install")[0] == "pip install shop"
+    assert keys(summary, "Run") == ["shop"]
+    assert keys(summary, "Test") == ["make test", "pytest"]
+    assert keys(summary, "Entry points") == ["shop", "shop/command.py"]
+    assert sorted(keys(summary, "Public API")) == ["shop.Coin", "shop.count"]
+    assert keys(summary, "Dependencies") == ["requests", "pytest"]
+    assert keys(summary, "Tests") == ["tests"]
+    assert summary.undetermined == ("Hot spots and owners",)
+
+
+def test_a_script_cites_its_declaration_and_its_function(shop: Path) -> None:
+    assert "[`pyproject.toml:13`](pyproject.toml#L13) [`shop/command.py:4`](shop/command.py#L4)" in page_of(
+        shop
+    )
+
+
+def test_roles_are_docstrings_or_not_determined(shop: Path) -> None:
+    lines = page_of(shop).split("\n")
+    assert any(line.startswith("- `shop.coins` (11 lines): Coins and their sum.") for line in lines)
+    assert any(line.startswith("- `shop.command` (9 lines): not determined") for line in lines)
+
+
+def test_diagram_shows_the_imports_there_are(shop: Path) -> None:
+    page = page_of(shop)
+    block = re.search(r"```mermaid\ngraph LR\n(.*?)\n```", page, re.DOTALL)
+    assert block
+    arrows = [line for line in block[1].split("\n") if ARROW.fullmatch(line)]
+    edges = {tuple(re.findall(r'\["([^"]*)"\]', line)) for line in arrows}
+    assert edges == {("shop", "shop.coins"), ("shop.command", "shop.coins")}
+    assert len(arrows) * 2 == len(block[1].split("\n"))  # each with the import it stands for
+
+
+def test_every_claim_is_cited_and_every_citation_is_a_line(shop: Path) -> None:
+    page = page_of(shop)
+    body = page.split("<!--")[0].split("\n")
+    cited = list(cited_in(body, ""))
+    claims = [number for number, line in enumerate(body, 1) if line.startswith("- ")]
+    assert len(claims) > 20
+    assert set(claims) <= {one.page_line for one in cited}
+    for one in cited:
+        assert 1 <= one.line <= len((shop / one.path).read_text().split("\n"))
+
+
+def test_links_lead_from_the_page_to_the_file(shop: Path) -> None:
+    page = page_of(shop, to=shop / "docs" / "about.md")
+    assert "](../shop/coins.py#L" in page
+
+
+def test_reruns_are_equal_byte_for_byte(shop: Path) -> None:
+    commit(shop)
+    first = page_of(shop)
+    assert page_of(shop) == first
+    assert summarize(shop)[0].changed == 0
+
+
+def test_incremental_is_the_same_as_fresh(shop: Path) -> None:
+    page_of(shop)
+    coins = shop / "shop" / "coins.py"
+    coins.write_text("# moved\n" + coins.read_text().replace("A coin of some value", "A round thing"))
+    (shop / "shop" / "command.py").unlink()
+    write(shop, {"shop/till.py": '"""Where coins go."""\n\nfrom shop.coins import Coin\n'})
+    summary, sources = summarize(shop)
+    assert summary.changed == 2
+    fresh, fresh_sources = summarize(shop, cached=False)
+    assert render(summary, sources) == render(fresh, fresh_sources)
+    assert "A round thing" in render(summary, sources)
+
+
+def test_a_damaged_cache_costs_nothing_but_time(shop: Path) -> None:
+    page = page_of(shop)
+    cache = FactCache(shop).path
+    assert cache.exists()
+    cache.write_bytes(b"\xff" * 50)
+    assert page_of(shop) == page
+
+
+@pytest.mark.parametrize("planted", PLANTED, ids=lambda one: one.name)
+def test_secrets_are_never_on_the_page(shop: Path, planted: Planted) -> None:
+    quoted = planted.source.replace('"""', "'''")
+    write(
+        shop,
+        {
+            "shop/keys.py": f'"""Uses {planted.source.strip()} for it."""\n\n{planted.source}',
+            "README.md": f"# Shop\n\nThis is the way to log in: {quoted}\n",
+            "requirements.txt": f"thing @ {quoted}\n",
+            ".env": f"HIDDEN={planted.secret}\n",
+        },
+    )
+    summary, sources = summarize(shop)
+    page = render(summary, sources)
+    assert "shop/keys.py" in page or "shop.keys" in page
+    assert planted.secret not in page
+    assert planted.secret.encode() not in FactCache(shop).path.read_bytes()
+
+
+def test_ignored_files_are_not_read(shop: Path) -> None:
+    write(
+        shop,
+        {".gitignore": "private/\n", "private/plan.py": '"""The plan."""\n', ".codeworldignore": "*.cfg\n"},
+    )
+    write(shop, {"setup.cfg": "[metadata]\nname = hidden\n"})
+    page = page_of(shop)
+    assert "plan" not in page
+    assert "hidden" not in page
+
+
+def test_syntax_errors_are_named_and_the_rest_is_read(shop: Path) -> None:
+    write(
+        shop,
+        {"shop/broken.py": '"""Half a thought."""\n\nclass Whole:\n    pass\n\ndef half(:\n    return\n'},
+    )
+    summary, sources = summarize(shop)
+    assert keys(summary, "Read only in part") == ["shop/broken.py"]
+    assert "[`shop/broken.py:6`]" in render(summary, sources)
+    assert "Half a thought." in render(summary, sources)
+
+
+def test_an_empty_folder_is_not_determined(tmp_path: Path) -> None:
+    root = tmp_path / "nothing"
+    root.mkdir()
+    summary, sources = summarize(root)
+    assert {"Purpose", "Install", "Run", "Test", "Public API", "Dependencies"} <= set(summary.undetermined)
+    page = render(summary, sources)
+    assert page.count("_not determined_") == len(summary.undetermined)
+    assert "\n- " not in page
+
+
+def test_history_gives_hot_spots_and_owners(shop: Path) -> None:
+    commit(shop)
+    (shop / "shop" / "coins.py").write_text("x = 1\n")
+    commit(shop)
+    summary, sources = summarize(shop)
+    assert keys(summary, "Hot spots and owners")[0] == "shop/coins.py"
+    assert "`shop/coins.py`: 2 commits, most by Ada (2)" in render(summary, sources)
+
+
+@pytest.mark.parametrize("budget", [20, 40, 60])
+def test_a_budget_is_kept(shop: Path, budget: int) -> None:
+    page = page_of(shop, budget=budget)
+    body = page.split("\n\n<!--")[0].split("\n")
+    assert len(body) <= budget
+    assert body[0] == "# shop"
+
+
+def test_other_languages_are_counted_and_said_to_be_unread(shop: Path) -> None:
+    write(shop, {"web/app.ts": "export const x = 1;\n"})
+    assert "TypeScript 1 (TypeScript: counted, not read)" in page_of(shop)
