@@ -50,7 +50,7 @@ class InfillRequest(msgspec.Struct, frozen=True):
     seeds: tuple[Seed, ...] = ()
     max_candidates: int = 4
     steps: int = 0  # passes of the model per candidate at most; 0 = its default for the device
-    sources: tuple[Source, ...] = (Source.VERIFIED, Source.RETRIEVED, Source.EDITED)
+    sources: tuple[Source, ...] = (Source.VERIFIED, Source.RETRIEVED)  # the others added nothing to these
 
 
 class Candidate(msgspec.Struct, frozen=True):
