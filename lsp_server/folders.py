@@ -4,10 +4,7 @@ background."""
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-import os
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,13 +13,13 @@ from typing import TYPE_CHECKING, Literal
 
 from pygls.uris import to_fs_path
 
+from lsp_server.background import lower_priority, post
+
 if TYPE_CHECKING:
     from codeworld.context.ignore import IgnoreRules
     from codeworld.context.retrieval import RepositoryIndex
 
 log = logging.getLogger("codeworld.server")
-
-BACKGROUND_NICE = 10
 
 
 def path_of(uri: str) -> Path | None:
@@ -97,8 +94,8 @@ class Folder:
                 done.set_result(index)
 
         def run() -> None:
-            index = _build(self.root, self.rules, budget_s, stop, lambda *n: _post(loop, tell, *n))
-            _post(loop, finish, index)
+            index = _build(self.root, self.rules, budget_s, stop, lambda *n: post(loop, tell, *n))
+            post(loop, finish, index)
 
         threading.Thread(target=run, name="index", daemon=True).start()
         try:
@@ -169,11 +166,6 @@ def _rules(root: Path) -> IgnoreRules:
     return IgnoreRules.for_root(root)
 
 
-def _post(loop: asyncio.AbstractEventLoop, call: Callable[..., object], *arguments: object) -> None:
-    with contextlib.suppress(RuntimeError):  # the loop has ended
-        loop.call_soon_threadsafe(call, *arguments)
-
-
 def _build(
     root: Path,
     rules: IgnoreRules,
@@ -183,9 +175,7 @@ def _build(
 ) -> RepositoryIndex | None:
     from codeworld.context.retrieval import RepositoryIndex
 
-    if sys.platform == "linux":  # elsewhere the call would take the whole process down, not the thread
-        with contextlib.suppress(OSError):
-            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BACKGROUND_NICE)
+    lower_priority()
     deadline_s = time.monotonic() + budget_s
     last_s = 0.0
 
