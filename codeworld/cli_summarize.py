@@ -48,7 +48,8 @@ def make(folder: Path) -> tuple[Summary, Sources]:
             bars.update(task, completed=done, total=total)
 
     try:
-        return summarize(folder, progress=advance)
+        made = summarize(folder, progress=advance)
+        return made.summary, made.sources
     finally:
         if bars.live.is_started:  # stopping one that never ran prints an empty line
             bars.stop()

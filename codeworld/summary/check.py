@@ -6,6 +6,7 @@ holds a claim or a link that the comment does not know. What git said is asked a
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +18,12 @@ from codeworld.errors import BadInput
 from codeworld.summary import history
 from codeworld.summary.citations import CLOSING, OPENING, Cited, cited_in, digest, uncited
 from codeworld.summary.sources import Sources
+from codeworld.summary.summarize import counted_claims
+
+_COUNT = re.compile(  # as the sections write them; a docstring may count whatever it likes
+    r"- `[^`]+` \((?:\d+ files, )?\d+ lines\): |[ (]imported by \d+ files?\)?$|"
+    r": \d+ test functions in \d+ files$|: \d+ files that can be run as scripts, "
+)
 
 
 class Stale(msgspec.Struct, frozen=True):
@@ -60,6 +67,7 @@ def check(page: Path, root: Path) -> Checked:
     cited = list(cited_in(lines, record.prefix))
     stale = [*_stale_lines(cited, record, sources)]
     stale += [Stale("", 0, number, reason) for number, reason in uncited(lines)]
+    stale += _stale_counts(cited, sources)
     stale += _stale_commits(record, sources.root, lines)
     return Checked(
         str(page), len(cited), tuple(sorted(stale, key=lambda one: (one.page_line, one.path, one.line)))
@@ -115,6 +123,15 @@ def _reason(one: Cited, line: str | None, record: _Record, sources: Sources) -> 
     if len(places) == 1:
         return f"the line is now line {places[0]}"
     return "there is no such line" if line is None else "the line was changed"
+
+
+def _stale_counts(cited: list[Cited], sources: Sources) -> Iterator[Stale]:
+    """Claims that count what many lines say together: their own line may be as it was."""
+    counting = {one.claim: one for one in cited if _COUNT.search(one.claim)}
+    now = counted_claims(sources) if counting else set()
+    for claim, one in counting.items():
+        if claim.removeprefix("- ") not in now:
+            yield Stale(one.path, one.line, one.page_line, "what the claim counts is different now")
 
 
 def _stale_commits(record: _Record, root: Path, lines: list[str]) -> Iterator[Stale]:

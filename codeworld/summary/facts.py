@@ -90,4 +90,3 @@ class Summary(msgspec.Struct, frozen=True):
     files: int
     python_files: int
     lines: int
-    changed: int  # files that were not in the cache

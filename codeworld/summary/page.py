@@ -9,8 +9,6 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-import msgspec
-
 from codeworld.summary.citations import CLOSING, OPENING, cited_in, digest, link, link_prefix, mermaid
 from codeworld.summary.facts import Claim, Section, Summary
 from codeworld.summary.sources import Sources
@@ -80,8 +78,3 @@ def _commits(sections: tuple[Section, ...], body: list[str]) -> dict[str, int]:
             if claim.commits and any(line.startswith(f"- {claim.text}") for line in text):
                 counts[claim.key] = claim.commits
     return counts
-
-
-def as_json(summary: Summary) -> bytes:
-    """Everything that was found, whatever the page shows of it."""
-    return msgspec.json.encode(summary)

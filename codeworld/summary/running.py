@@ -13,7 +13,9 @@ from codeworld.summary.sources import Sources
 
 Command = tuple[str, Citation]
 
-_DOCUMENT = re.compile(r"(README|INSTALL(?:ATION)?|CONTRIBUTING|DEVELOP\w*|HACKING)(\.(md|rst|txt))?$", re.IGNORECASE)
+_DOCUMENT = re.compile(
+    r"(README|INSTALL(?:ATION)?|CONTRIBUTING|DEVELOP\w*|HACKING)(\.(md|rst|txt))?$", re.IGNORECASE
+)
 _INSTALL = re.compile(
     r"(?:(?:python3? -m |uv )?pip3? install|uv (?:add|sync)|uv tool install|pipx install|conda install|"
     r"poetry (?:add|install)|pdm (?:add|install)|brew install)\s+\S.*"

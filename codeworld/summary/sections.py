@@ -143,7 +143,7 @@ def dependencies(metadata: Metadata, graph: ImportGraph) -> Section:
         cited = [shown.citation]
         if files:
             text += f", imported by {len(files)} file{'s' if len(files) > 1 else ''}"
-            path, line = min(uses, key=lambda use: (_is_test(use[0]), use))
+            path, line = min(uses, key=lambda use: (is_aside(use[0]), use))
             cited.append(Citation(path, line, _module(name)))
         claims.append(Claim(text, tuple(cited), key=name))
     required_count = sum(any(not one.extra for one in found) for found in merged.values())

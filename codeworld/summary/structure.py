@@ -120,7 +120,7 @@ def _cite_role(graph: ImportGraph, path: str) -> Citation:
     return Citation(path, facts.doc_line, facts.doc.split(" ")[0]) if facts.doc else Citation(path, 1, "")
 
 
-def key_modules(graph: ImportGraph, history: History) -> Section:
+def key_modules(graph: ImportGraph, history: History, limit: int | None = _KEY_MODULES) -> Section:
     """Modules that much depends on and that change: the geometric mean of both ranks."""
     product = [path for path in graph.files if not is_aside(path)]
     most = max(history.churn.values(), default=0)
@@ -130,7 +130,7 @@ def key_modules(graph: ImportGraph, history: History) -> Section:
         return float(graph.rank[path] * churn**0.5)
 
     claims = []
-    for path in sorted(product, key=lambda path: (-weight(path), path))[:_KEY_MODULES]:
+    for path in sorted(product, key=lambda path: (-weight(path), path))[:limit]:
         facts = graph.files[path]
         importers = graph.importers[path]
         text = f"{code(path)}: {words(facts.doc) if facts.doc else UNKNOWN}"
@@ -141,7 +141,7 @@ def key_modules(graph: ImportGraph, history: History) -> Section:
     )
 
 
-def key_symbols(graph: ImportGraph) -> Section:
+def key_symbols(graph: ImportGraph, limit: int | None = _KEY_SYMBOLS) -> Section:
     """Classes and functions that the most other files import."""
     users: dict[tuple[str, str], set[str]] = defaultdict(set)
     for link in graph.links:
@@ -150,12 +150,12 @@ def key_symbols(graph: ImportGraph) -> Section:
     claims = []
     for (path, name), files in sorted(users.items(), key=lambda item: (-len(item[1]), item[0])):
         symbol = next((one for one in graph.files[path].symbols if one.name == name), None)
-        if symbol is None or symbol.kind == "value" or is_aside(path):
+        if symbol is None or symbol.kind == "value" or name.startswith("_") or is_aside(path):
             continue
         role = words(symbol.doc) if symbol.doc else UNKNOWN
         text = f"{symbol.kind} {code(name)}: {role} (imported by {len(files)} file{'s' if len(files) != 1 else ''})"
         claims.append(Claim(text, (Citation(path, symbol.line, name),), key=name))
-        if len(claims) == _KEY_SYMBOLS:
+        if len(claims) == limit:
             break
     return Section("Key symbols", tuple(claims), level=3)
 

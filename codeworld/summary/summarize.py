@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
@@ -19,27 +20,29 @@ _PYTHON = (".py", ".pyi")
 Progress = Callable[[int, int], None]
 
 
+class Made(NamedTuple):
+    """A summary, the sources that it cites, and how many files were not in the cache."""
+
+    summary: Summary
+    sources: Sources
+    changed: int
+
+
 def summarize(
     root: Path,
     *,
     progress: Progress = lambda done, total: None,
     should_stop: Callable[[], bool] = lambda: False,
     cached: bool = True,
-) -> tuple[Summary, Sources]:
-    """The summary of the folder ``root``, and the sources that it cites. Raises Cancelled.
+) -> Made:
+    """The summary of the folder ``root``. Raises Cancelled.
 
     ``progress(done, total)`` counts files. Without ``cached`` everything is read anew and nothing is kept.
     """
     sources = Sources(root, should_stop)
-    cache = FactCache(sources.root) if cached else None
-    files, changed = _read(sources, cache, progress, should_stop)
-    graph = ImportGraph(files)
-    if should_stop():
-        raise Cancelled
+    graph, changed = _graph(sources, progress, should_stop, cached=cached)
     metadata = packaging.read(sources)
     history = histories.read(sources.root)
-    if cache:
-        cache.save()
     found = [_held(sources, section) for section in _sections(sources, metadata, graph, history)]
     shown = tuple(section for section in found if section.claims or section.title != "Read only in part")
     summary = Summary(
@@ -50,11 +53,38 @@ def summarize(
         ),
         head=history.head,
         files=len(sources.paths),
-        python_files=len(files),
-        lines=sum(facts.lines for facts in files.values()),
-        changed=changed,
+        python_files=len(graph.files),
+        lines=sum(facts.lines for facts in graph.files.values()),
     )
-    return summary, sources
+    return Made(summary, sources, changed)
+
+
+def counted_claims(sources: Sources) -> set[str]:
+    """All claims that count something, as they are now, also those that are too unimportant for the page."""
+    graph, _ = _graph(sources, lambda done, total: None, lambda: False, cached=True)
+    metadata = packaging.read(sources)
+    counted = [
+        sections.entry_points(metadata, graph),
+        structure.architecture(graph),
+        structure.key_modules(graph, histories.History(), limit=None),
+        structure.key_symbols(graph, limit=None),
+        sections.dependencies(metadata, graph),
+        sections.tests(graph),
+    ]
+    return {claim.text for section in counted for claim in section.claims}
+
+
+def _graph(
+    sources: Sources, progress: Progress, should_stop: Callable[[], bool], *, cached: bool
+) -> tuple[ImportGraph, int]:
+    cache = FactCache(sources.root) if cached else None
+    files, changed = _read(sources, cache, progress, should_stop)
+    graph = ImportGraph(files)
+    if should_stop():
+        raise Cancelled
+    if cache:
+        cache.save()
+    return graph, changed
 
 
 def _read(

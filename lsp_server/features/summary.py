@@ -66,14 +66,14 @@ def _work(root: Path, bar: Progress, stop: threading.Event, loop: asyncio.Abstra
             return stop.is_set() or bar.cancelled
 
         try:
-            summary, read = summaries.summarize(root, progress=report, should_stop=should_stop)
+            made = summaries.summarize(root, progress=report, should_stop=should_stop)
         except sources.Cancelled as error:
             raise JsonRpcRequestCancelled("stopped") from error
         return {
             "folder": root.as_uri(),
-            "page": page.render(summary, read),
-            "undetermined": list(summary.undetermined),
-            "changed": summary.changed,
+            "page": page.render(made.summary, made.sources),
+            "undetermined": list(made.summary.undetermined),
+            "changed": made.changed,
         }
 
     return summarize

@@ -41,7 +41,7 @@ def commit(root: Path, message: str = "change") -> None:
 
 
 def page_of(root: Path, **options: object) -> str:
-    summary, sources = summarize(root)
+    summary, sources, _ = summarize(root)
     return render(summary, sources, **options)  # type: ignore[arg-type]
 
 

@@ -46,6 +46,22 @@ def test_a_line_with_other_indentation_still_holds(shop: Path, page: Path) -> No
     assert check(page, shop).stale == ()
 
 
+def test_a_count_that_changed_is_stale_though_its_line_did_not(shop: Path, page: Path) -> None:
+    (shop / "shop" / "bank.py").write_text("from shop.coins import Coin\n")
+    found = {(one.path, one.reason) for one in check(page, shop).stale}
+    assert ("shop/coins.py", "what the claim counts is different now") in found
+    assert ("tests/test_coins.py", "what the claim counts is different now") not in found
+
+
+def test_a_docstring_may_count_what_it_likes(shop: Path, tmp_path: Path) -> None:
+    coins = shop / "shop" / "coins.py"
+    coins.write_text(coins.read_text().replace("A coin of some value.", "Made of 3 files and 12 lines."))
+    path = tmp_path / "page.md"
+    path.write_text(page_of(shop, to=path), encoding="utf-8")
+    assert "Made of 3 files" in path.read_text()
+    assert check(path, shop).stale == ()
+
+
 def test_a_deleted_file_is_stale(shop: Path, page: Path) -> None:
     (shop / "Makefile").unlink()
     assert reasons(check(page, shop)) == {("Makefile", "the file is gone or may not be read")}
