@@ -93,6 +93,19 @@ def _define_elsewhere(
     return None
 
 
+def imported_module(graph: ImportGraph, path: str, name: str) -> str | None:
+    """The file of the repository that ``name``, as the file at ``path`` uses it, is the module of."""
+    for statement in graph.files[path].imports:
+        for original, alias, _ in statement.names:
+            if alias == name and original != "*":
+                target = _source(graph, path, statement, original)
+                is_module = not (statement.module or statement.dots) or (
+                    target is not None and graph.names[target].rpartition(".")[2] == original
+                )
+                return target if is_module else None
+    return None
+
+
 def _source(graph: ImportGraph, path: str, statement: Import, name: str) -> str | None:
     """The file that ``name`` of an import comes from: the submodule of that name, else the module."""
     if not statement.module and not statement.dots:

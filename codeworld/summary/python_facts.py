@@ -45,7 +45,7 @@ def read(lines: list[str]) -> FileFacts:
         if node.type in _DEFINITIONS:
             symbol = _definition(node)
             symbols.setdefault(symbol.name, symbol)
-        elif node.type == "if_statement" and _MAIN.match(_text(node)[:80]):
+        elif node.type == "if_statement" and _MAIN.match(text_of(node)[:80]):
             main_line = main_line or _line(node)
         elif node.type == "expression_statement":
             for value in _assigned(node):
@@ -110,7 +110,7 @@ def _definition(node: Node) -> Symbol:
     body = node.child_by_field_name("body")
     doc, doc_line = _docstring(body) if body is not None else ("", 0)
     shown = name or node
-    return Symbol(_text(shown), _DEFINITIONS[node.type], _line(shown), doc, doc_line)
+    return Symbol(text_of(shown), _DEFINITIONS[node.type], _line(shown), doc, doc_line)
 
 
 def _docstring(block: Node) -> tuple[str, int]:
@@ -118,9 +118,9 @@ def _docstring(block: Node) -> tuple[str, int]:
         if child.type == "comment":
             continue
         string = child.children[0] if child.type == "expression_statement" and child.children else None
-        if string is None or string.type != "string" or _text(string)[:1].lower() in ("f", "b"):
+        if string is None or string.type != "string" or text_of(string)[:1].lower() in ("f", "b"):
             break
-        raw = "".join(_text(part) for part in string.children if part.type == "string_content")
+        raw = "".join(text_of(part) for part in string.children if part.type == "string_content")
         sentence, skipped = first_sentence(raw)
         return (sentence, _line(string) + skipped) if sentence and not _IS_CODE.match(sentence) else ("", 0)
     return "", 0
@@ -131,7 +131,7 @@ def _assigned(statement: Node) -> Iterator[Symbol]:
         while node is not None and node.type == "assignment":
             left = node.child_by_field_name("left")
             if left is not None and left.type == "identifier":
-                yield Symbol(_text(left), "value", _line(left))
+                yield Symbol(text_of(left), "value", _line(left))
             right = node.child_by_field_name("right")
             if right is None:
                 break
@@ -145,14 +145,14 @@ def _extended(exported: list[tuple[str, int]] | None, statement: Node) -> list[t
         return exported
     if node.type in ("assignment", "augmented_assignment"):
         left = node.child_by_field_name("left")
-        if left is not None and _text(left) == "__all__":
+        if left is not None and text_of(left) == "__all__":
             right = node.child_by_field_name("right")
             names = list(_strings(right)) if right is not None else []
             return names if node.type == "assignment" else [*(exported or []), *names]
     elif node.type == "call":
         function = node.child_by_field_name("function")
         arguments = node.child_by_field_name("arguments")
-        if function is not None and arguments is not None and _text(function).startswith("__all__."):
+        if function is not None and arguments is not None and text_of(function).startswith("__all__."):
             return [*(exported or []), *_strings(arguments)]
     return exported
 
@@ -160,7 +160,7 @@ def _extended(exported: list[tuple[str, int]] | None, statement: Node) -> list[t
 def _strings(node: Node) -> Iterator[tuple[str, int]]:
     if node.type == "string":
         try:
-            value = ast.literal_eval(_text(node))
+            value = ast.literal_eval(text_of(node))
         except (ValueError, SyntaxError):
             return
         if isinstance(value, str):
@@ -184,7 +184,7 @@ def _import(node: Node) -> Import:
             "", 0, tuple(_name(child) for child in node.children_by_field_name("name")), _line(node), top
         )
     module = node.child_by_field_name("module_name")
-    written = _text(module).replace(" ", "") if module is not None else ""
+    written = text_of(module).replace(" ", "") if module is not None else ""
     names = [_name(child) for child in node.children_by_field_name("name")]
     names += [("*", "*", _line(child)) for child in node.children if child.type == "wildcard_import"]
     bare = written.lstrip(".")
@@ -201,9 +201,9 @@ def _is_top(node: Node) -> bool:
 
 def _name(node: Node) -> tuple[str, str, int]:
     if node.type != "aliased_import":
-        return _text(node), _text(node), _line(node)
+        return text_of(node), text_of(node), _line(node)
     name, alias = node.child_by_field_name("name"), node.child_by_field_name("alias")
-    return _text(name or node), _text(alias or node), _line(node)
+    return text_of(name or node), text_of(alias or node), _line(node)
 
 
 def _in_order(nodes: list[Node]) -> list[Node]:
@@ -214,5 +214,57 @@ def _line(node: Node) -> int:
     return node.start_point.row + 1
 
 
-def _text(node: Node) -> str:
+def text_of(node: Node) -> str:
+    """The source of ``node``."""
     return (node.text or b"").decode("utf-8", errors="replace")
+
+
+def function(lines: list[str], name: str) -> Node | None:
+    """The definition of a function at the top level of a file."""
+    parser, _ = _grammar()
+    root = parser.parse("\n".join(lines).encode("utf-8", errors="replace")).root_node
+    for node in _top_level(root):
+        found = node.child_by_field_name("name") if node.type == "function_definition" else None
+        if found is not None and text_of(found) == name:
+            return node
+    return None
+
+
+def local_names(node: Node) -> set[str]:
+    """Parameters and names that are bound below ``node``, without those of imports: too many rather than too few."""
+    names = set()
+    for child in node.children:
+        if child.type in (
+            "parameters",
+            "lambda_parameters",
+            "for_statement",
+            "for_in_clause",
+            "as_pattern_target",
+        ):
+            names |= _identifiers(child)
+        elif child.type in ("assignment", "named_expression"):
+            left = child.child_by_field_name("left") or child.child_by_field_name("name")
+            names |= _identifiers(left) if left is not None else set()
+        elif child.type in _DEFINITIONS:
+            names.add(text_of(child.child_by_field_name("name") or child))
+        names |= local_names(child)
+    return names
+
+
+def _identifiers(node: Node) -> set[str]:
+    if node.type == "identifier":
+        return {text_of(node)}
+    parts = (
+        node.children_by_field_name("left")
+        if node.type in ("for_statement", "for_in_clause")
+        else node.children
+    )
+    return {name for part in parts for name in _identifiers(part)}
+
+
+def calls(node: Node) -> Iterator[Node]:
+    """The calls below ``node`` in the order of the text, those of functions defined within it included."""
+    for child in node.children:
+        if child.type == "call":
+            yield child
+        yield from calls(child)

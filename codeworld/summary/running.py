@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from codeworld.summary.facts import Citation
 from codeworld.summary.packaging import toml
-from codeworld.summary.setup_files import ini
+from codeworld.summary.setup_files import ini, parsed
 from codeworld.summary.sources import Sources
 
 Command = tuple[str, Citation]
@@ -103,11 +103,8 @@ def _tox(sources: Sources) -> Iterator[Command]:
 
 
 def _nox(sources: Sources) -> Iterator[Command]:
-    try:
-        tree = ast.parse(sources.text("noxfile.py"))
-    except (SyntaxError, ValueError):
-        return
-    for node in tree.body:
+    tree = parsed(sources.text("noxfile.py"))
+    for node in tree.body if tree else ():
         if isinstance(node, ast.FunctionDef) and "test" in node.name and node.decorator_list:
             yield f"nox -s {node.name}", Citation("noxfile.py", node.lineno, node.name)
 

@@ -116,15 +116,21 @@ def _entry(script: Script, graph: ImportGraph) -> Claim:
     kind = {"scripts": "console script", "gui-scripts": "graphical program"}.get(
         script.group, f"entry point of {code(script.group)}"
     )
-    module, _, attribute = script.target.split("[")[0].strip().partition(":")
     text = f"{code(script.name)} ({kind}) → {code(script.target)}"
-    path = graph.resolve("", module)
-    found = define(graph, path, attribute.split(".")[0]) if path and attribute else None
-    if found is None:
+    cited = target_of(script, graph)
+    if cited is None:
         return Claim(text, (script.citation,), key=script.name)
-    cited, symbol = found
+    symbol = next((one for one in graph.files[cited.path].symbols if one.name == cited.quote), None)
     role = f": {words(symbol.doc)}" if symbol and symbol.doc else ""
     return Claim(f"{text}{role}", (script.citation, cited), key=script.name)
+
+
+def target_of(script: Script, graph: ImportGraph) -> Citation | None:
+    """Where the function that a script calls is defined; the citation's quote is its name."""
+    module, _, attribute = script.target.split("[")[0].strip().partition(":")
+    path = graph.resolve("", module)
+    found = define(graph, path, attribute.split(".")[0]) if path and attribute else None
+    return found[0] if found else None
 
 
 def dependencies(metadata: Metadata, graph: ImportGraph) -> Section:

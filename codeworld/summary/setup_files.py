@@ -78,13 +78,20 @@ class _Text(NamedTuple):
 _Literal = _Text | list["_Literal"] | dict[str, "_Literal"]
 
 
-def setup_py(text: str) -> list[Value] | None:
-    """What the call of ``setup`` declares; None when the file does not parse."""
+def parsed(text: str) -> ast.Module | None:
+    """The syntax tree of a Python file, None for what Python itself would not take."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the file's own escapes
-            tree = ast.parse(text)
+            return ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+
+
+def setup_py(text: str) -> list[Value] | None:
+    """What the call of ``setup`` declares; None when the file does not parse."""
+    tree = parsed(text)
+    if tree is None:
         return None
     names: dict[str, _Literal] = {}
     for statement in tree.body:

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 import msgspec
 
+from codeworld.summary import flow, packaging, python_facts, sections, structure
 from codeworld.summary import history as histories
-from codeworld.summary import packaging, python_facts, sections, structure
 from codeworld.summary.cache import FactCache
 from codeworld.summary.facts import Claim, FileFacts, Section, Summary
 from codeworld.summary.graph import ImportGraph
@@ -101,13 +101,20 @@ def _read(
         data, digest = sources.content(path)
         facts = cache.find(digest) if cache else None
         if facts is None:
-            facts = python_facts.read(masked_lines(data))
+            facts = _facts(masked_lines(data))
             changed += 1
             if cache:
                 cache.store(digest, facts)
         files[path] = facts
     progress(len(paths), len(paths))
     return files, changed
+
+
+def _facts(lines: list[str]) -> FileFacts:
+    try:
+        return python_facts.read(lines)
+    except RecursionError:  # nested as no person writes it
+        return FileFacts(len(lines), "", 0, (), (), None, main_line=0, error_line=1, tests=0)
 
 
 def _sections(
@@ -120,6 +127,7 @@ def _sections(
         sections.running_it(metadata, graph),
         sections.testing(sources),
         sections.entry_points(metadata, graph),
+        flow.flows(sources, metadata, graph),
         structure.architecture(graph),
         structure.key_modules(graph, history),
         structure.key_symbols(graph),

@@ -37,6 +37,25 @@ def test_a_script_cites_its_declaration_and_its_function(shop: Path) -> None:
     )
 
 
+def test_the_flow_follows_calls_from_the_script(shop: Path) -> None:
+    line = (
+        "- `shop`: `main` calls `count` [`shop/command.py:5`](shop/command.py#L5) "
+        "[`shop/coins.py:10`](shop/coins.py#L10)"
+    )
+    assert line in page_of(shop).split("\n")
+
+
+def test_the_flow_does_not_take_a_local_name_for_a_function(shop: Path) -> None:
+    command = "from .coins import count, Coin\n\ndef main(count):\n    for Coin in []:\n        Coin()\n    count()\n"
+    write(shop, {"shop/command.py": command})
+    assert keys(summarize(shop).summary, "Flow from the entry points") == []
+    write(
+        shop,
+        {"shop/command.py": "from . import coins\n\ndef main():\n    coins.count(1)\n    coins.lost()\n"},
+    )
+    assert keys(summarize(shop).summary, "Flow from the entry points") == ["shop: count"]
+
+
 def test_roles_are_docstrings_or_not_determined(shop: Path) -> None:
     lines = page_of(shop).split("\n")
     assert any(line.startswith("- `shop.coins` (11 lines): Coins and their sum.") for line in lines)
@@ -136,6 +155,12 @@ def test_syntax_errors_are_named_and_the_rest_is_read(shop: Path) -> None:
     assert keys(summary, "Read only in part") == ["shop/broken.py"]
     assert "[`shop/broken.py:6`]" in render(summary, sources)
     assert "Half a thought." in render(summary, sources)
+
+
+def test_code_nested_without_end_is_read_in_part(shop: Path) -> None:
+    deep = " + ".join(["['x']"] * 5_000)
+    write(shop, {"shop/deep.py": f"__all__ = {deep}\n", "setup.py": f"setup(install_requires={deep})\n"})
+    assert set(keys(summarize(shop).summary, "Read only in part")) >= {"shop/deep.py"}
 
 
 def test_an_empty_folder_is_not_determined(tmp_path: Path) -> None:
