@@ -54,12 +54,18 @@ def link(citation: Citation, prefix: str) -> str:
 def mermaid(edges: tuple[Edge, ...], prefix: str) -> list[str]:
     """A diagram; every arrow is followed by a comment that cites an import it stands for."""
     names = sorted({name for edge in edges for name in (edge.source, edge.target)})
-    boxes = {name: f'n{number}["{name}"]' for number, name in enumerate(names)}
+    boxes = {name: f'n{number}["{_label(name)}"]' for number, name in enumerate(names)}
     lines = ["```mermaid", "graph LR"]
     for edge in edges:
         lines.append(f"    {boxes[edge.source]} --> {boxes[edge.target]}")
         lines.append(f"    %% {prefix}{quote(edge.citation.path)}#L{edge.citation.line}")
     return [*lines, "```"]
+
+
+def _label(name: str) -> str:
+    """A name on one line, in the entities that Mermaid knows."""
+    name = " ".join(name.split()).replace("#", "#35;").replace('"', "#quot;")
+    return name.replace("<", "#lt;").replace(">", "#gt;")
 
 
 def cited_in(body: list[str], prefix: str) -> Iterator[Cited]:

@@ -11,6 +11,7 @@ import msgspec
 from codeworld.summary import flow, packaging, python_facts, sections, structure
 from codeworld.summary import history as histories
 from codeworld.summary.cache import FactCache
+from codeworld.summary.citations import LINK
 from codeworld.summary.facts import Claim, FileFacts, Section, Summary
 from codeworld.summary.graph import ImportGraph
 from codeworld.summary.sources import Cancelled, Sources, masked_lines
@@ -149,7 +150,8 @@ def _held(sources: Sources, section: Section) -> Section:
     claims: list[Claim] = []
     for claim in section.claims:
         cited = tuple(dict.fromkeys(one for one in claim.citations if sources.holds(one)))
-        if len(cited) == len(set(claim.citations)):
+        is_whole = len(cited) == len(set(claim.citations))
+        if is_whole and not LINK.search(claim.text):  # what looks like a citation must be one
             claims.append(msgspec.structs.replace(claim, citations=cited))
     edges = tuple(edge for edge in section.edges if sources.holds(edge.citation))
     return msgspec.structs.replace(section, claims=tuple(claims), edges=edges)

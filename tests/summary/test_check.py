@@ -8,7 +8,7 @@ import pytest
 
 from codeworld.errors import BadInput
 from codeworld.summary.check import Checked, check
-from tests.summary.repository import commit, page_of
+from tests.summary.repository import commit, page_of, write
 
 
 @pytest.fixture
@@ -26,6 +26,56 @@ def test_a_fresh_page_holds(shop: Path, page: Path) -> None:
     checked = check(page, shop)
     assert checked.citations > 20
     assert checked.stale == ()
+
+
+ODD = [
+    "a b",
+    "ü",
+    "we[ir]d",
+    "pa(ren)",
+    "ba`ck",
+    "new\nline",
+    "per%20cent",
+    "ha#sh",
+    'qu"ote',
+    "a -- > b",
+    "<b>",
+]
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_files_of_any_name_can_be_cited(shop: Path, tmp_path: Path, name: str) -> None:
+    write(
+        shop,
+        {
+            f"shop/{name}.py": '"""Odd."""\nfrom shop.coins import Coin\n',
+            f"tests/{name}_test.py": "def test(): 0\n",
+        },
+    )
+    commit(shop)
+    for path in (tmp_path / "page.md", shop / "shop" / "page.md"):
+        path.write_text(page_of(shop, to=path), encoding="utf-8")
+        assert check(path, shop).stale == ()
+        (shop / "shop" / f"{name}.py").write_text('"""Even."""\n')
+        assert f"shop/{name}.py" in {one.path for one in check(path, shop).stale}
+        (shop / "shop" / f"{name}.py").write_text('"""Odd."""\nfrom shop.coins import Coin\n')
+
+
+def test_text_that_looks_like_a_citation_is_left_out(shop: Path, tmp_path: Path) -> None:
+    write(shop, {"README.md": "# Shop\n\n```\npip install x [`a.py:1`](a.py#L1)\n```\n"})
+    path = tmp_path / "page.md"
+    path.write_text(page_of(shop, to=path), encoding="utf-8")
+    assert check(path, shop).stale == ()
+
+
+def test_files_that_are_no_clean_text(shop: Path, tmp_path: Path) -> None:
+    (shop / "shop" / "latin.py").write_bytes(b'"""Caf\xe9 for all."""\r\nx = "\xff"\r\n')
+    (shop / "shop" / "mark.py").write_bytes(b'\xef\xbb\xbf"""Marked."""\r\n\x0cx = 1\r\n')
+    (shop / "shop" / "loop.py").symlink_to(shop / "shop" / "loop.py")
+    path = tmp_path / "page.md"
+    path.write_text(page_of(shop, to=path), encoding="utf-8")
+    assert "Marked." in path.read_text(encoding="utf-8")
+    assert check(path, shop).stale == ()
 
 
 def test_a_changed_line_is_stale(shop: Path, page: Path) -> None:
