@@ -59,26 +59,22 @@ def public_names(
 def define(graph: ImportGraph, path: str, name: str, hops: int = 0) -> tuple[Citation, Symbol | None] | None:
     """Where ``name`` of the module at ``path`` is defined; imports are followed. A module is defined by its file."""
     own = next((symbol for symbol in graph.files[path].symbols if symbol.name == name), None)
-    imported = (
-        _define_elsewhere(graph, path, name, own.line if own else None, hops) if hops < _MAX_HOPS else None
-    )
-    if imported:
-        return imported
-    return (Citation(path, own.line, name), own) if own else None
+    imported = _define_elsewhere(graph, path, name, own, hops) if hops < _MAX_HOPS else None
+    return imported or ((Citation(path, own.line, name), own) if own else None)
 
 
 def _define_elsewhere(
-    graph: ImportGraph, path: str, name: str, before: int | None, hops: int
+    graph: ImportGraph, path: str, name: str, own: Symbol | None, hops: int
 ) -> tuple[Citation, Symbol | None] | None:
-    """The definition of an imported name; one that is defined here as well must be imported ``before`` that line, as
-    in ``try: from ._main import main`` with a substitute for when that fails."""
+    """The definition of an imported name. One that is defined here (``own``), too, must be imported after that, unless
+    it is a substitute, as in ``try: from ._main import main``."""
     for statement in graph.files[path].imports:
-        if before is not None and (statement.line > before or not statement.top):
+        if not (statement.module or statement.dots):
+            continue
+        if own and not (statement.top and (own.conditional or statement.line > own.line)):
             continue
         for original, alias, _ in statement.names:
-            if alias not in ((name, "*") if before is None else (name,)) or not (
-                statement.module or statement.dots
-            ):
+            if alias != name and (own or alias != "*"):
                 continue
             target = _source(graph, path, statement, original)
             if target is None or target == path:

@@ -54,6 +54,7 @@ class Symbol(msgspec.Struct, frozen=True, array_like=True):
     line: int
     doc: str = ""
     doc_line: int = 0
+    conditional: bool = False  # a substitute, perhaps, for what could not be imported
 
 
 class Import(msgspec.Struct, frozen=True, array_like=True):

@@ -14,6 +14,7 @@ from codeworld.summary.facts import Claim, Section, Summary
 from codeworld.summary.sources import Sources
 from codeworld.summary.structure import UNKNOWN, languages
 
+_ROOM_FOR_DIAGRAM = 200  # lines; a shorter page has better use for them
 _MAX_SHOWN = {"Public API": 60, "Entry points": 40, "Dependencies": 80}  # --json has them all
 
 
@@ -23,7 +24,7 @@ def render(summary: Summary, sources: Sources, *, budget: int | None = None, to:
     shown = [min(len(section.claims), _MAX_SHOWN.get(section.title, 1_000)) for section in summary.sections]
     body = _body(summary, sources, shown, prefix, diagram=True)
     if budget is not None:
-        diagram = len(body) <= budget
+        diagram = budget >= _ROOM_FOR_DIAGRAM
         while len(body) > budget and any(shown):
             body = _body(summary, sources, shown, prefix, diagram=diagram)
             longest = max(range(len(shown)), key=lambda number: shown[number])

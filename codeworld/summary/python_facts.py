@@ -110,7 +110,14 @@ def _definition(node: Node) -> Symbol:
     body = node.child_by_field_name("body")
     doc, doc_line = _docstring(body) if body is not None else ("", 0)
     shown = name or node
-    return Symbol(text_of(shown), _DEFINITIONS[node.type], _line(shown), doc, doc_line)
+    return Symbol(text_of(shown), _DEFINITIONS[node.type], _line(shown), doc, doc_line, _is_conditional(node))
+
+
+def _is_conditional(node: Node) -> bool:
+    parent = node.parent
+    if parent is not None and parent.type == "decorated_definition":
+        parent = parent.parent
+    return parent is not None and parent.parent is not None
 
 
 def _docstring(block: Node) -> tuple[str, int]:

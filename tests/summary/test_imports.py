@@ -76,6 +76,30 @@ def test_public_names_follow_stars_aliases_and_all(tmp_path: Path) -> None:
     }
 
 
+def test_what_is_tried_first_is_meant_not_its_substitute(tmp_path: Path) -> None:
+    init = "try:\n    from .real import main\nexcept ImportError:\n    def main(): ...\nfrom .real import other\n"
+    found = graph(
+        tmp_path, {"p/__init__.py": init + "def other(): ...\n", "p/real.py": "def main(): ...\nother = 1\n"}
+    )
+    places = {
+        one.name: one.defined and (one.defined.path, one.defined.line)
+        for one in offered(found, "p/__init__.py")
+    }
+    assert places == {"main": ("p/real.py", 1), "other": ("p/__init__.py", 6)}
+    found = graph(
+        tmp_path, {"p/__init__.py": "def late(): ...\nfrom .real import late\n", "p/real.py": "late = 1\n"}
+    )
+    assert [one.defined and one.defined.path for one in offered(found, "p/__init__.py")] == ["p/real.py"]
+
+
+def test_all_can_grow(tmp_path: Path) -> None:
+    text = "__all__ = ['a']\n__all__ += ['b']\n__all__.append('c')\n__all__.extend(('d', 'e'))\n"
+    found = graph(tmp_path, {"p/__init__.py": text})
+    assert {one.name: one.listed.line for one in offered(found, "p/__init__.py")} == {
+        "a": 1, "b": 2, "c": 3, "d": 4, "e": 4,
+    }  # fmt: skip
+
+
 def test_imports_in_circles_end(tmp_path: Path) -> None:
     found = graph(tmp_path, {"p/__init__.py": "from .a import *\n", "p/a.py": "from p import *\nx = 1\n"})
     assert [one.name for one in offered(found, "p/__init__.py")] == ["x"]

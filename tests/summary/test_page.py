@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from codeworld.summary.cache import FactCache
+from codeworld.summary.check import check
 from codeworld.summary.citations import ARROW, cited_in
 from codeworld.summary.page import render
 from codeworld.summary.summarize import summarize
@@ -188,6 +189,19 @@ def test_a_budget_is_kept(shop: Path, budget: int) -> None:
     body = page.split("\n\n<!--")[0].split("\n")
     assert len(body) <= budget
     assert body[0] == "# shop"
+    assert sum(line.startswith("#") for line in body) > budget // 6
+    assert budget < 60 or [line for line in body if line.startswith("- Counts money.")]
+    path = shop.parent / "page.md"
+    path.write_text(page)
+    assert check(path, shop).stale == ()
+
+
+def test_a_budget_takes_from_the_longest_section(shop: Path) -> None:
+    write(shop, {"shop/__init__.py": "".join(f"def offer{number}(): ...\n" for number in range(200))})
+    body = page_of(shop, budget=100).split("\n\n<!--")[0].split("\n")
+    assert len(body) <= 100
+    assert any(line.startswith("- `tests`: 1 test functions") for line in body)
+    assert len([line for line in body if "shop.offer" in line]) > 3
 
 
 def test_other_languages_are_counted_and_said_to_be_unread(shop: Path) -> None:
