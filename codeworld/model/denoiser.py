@@ -76,10 +76,10 @@ def predict(reader: Reader, context: Context, canvases: list[Canvas], allowed: A
     positions = torch.tensor(offsets, device=device) + context.position
     own = group[:, None] == group if len(canvases) > 1 else None
     hidden = reader.segment(context, x, positions, own)
-    logits = network.logits(hidden).float()
-    logits += allowed.bias(first=False)
+    raw = network.logits(hidden).float()
+    logits = raw + allowed.bias(first=False)
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
-    logits[starts] += allowed.bias(first=True)
+    logits[starts] = raw[starts] + allowed.bias(first=True)
     probability, token = logits.softmax(-1).max(-1)
     label = network.label_head(hidden).float().argmax(-1)
     wrong = network.quality_head(hidden).float().sigmoid()[:, 0]

@@ -140,9 +140,10 @@ class Speculation:
 
     def _drafted(self, hidden: Tensor, *, first: bool) -> list[int]:
         """The best token of each masked slot up to the end of the hole."""
-        logits = self.reader.network.logits(hidden).float() + self.allowed.bias(first=False)
-        if first:
-            logits[0] += self.allowed.bias(first=True)
+        raw = self.reader.network.logits(hidden).float()
+        logits = raw + self.allowed.bias(first=False)
+        if first:  # it may hold the newline that is typed already, which later ones may not
+            logits[0] = raw[0] + self.allowed.bias(first=True)
         probability, token = logits.softmax(-1).max(-1)
         tokens = token.tolist()
         draft = tokens[: tokens.index(END)] if END in tokens else tokens

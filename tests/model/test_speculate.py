@@ -70,3 +70,13 @@ def test_a_right_seed_needs_one_pass(reader: Reader) -> None:
     assert path.ended
     assert path.passes == 1
     assert path.ids == greedy
+
+
+def test_a_line_that_begins_behind_a_newline_is_drafted(reader: Reader) -> None:
+    """The newline is healed into the first token, though no later one of a line may hold a newline."""
+    context = reader.context("x = 1\n", "\n", "a.py")
+    allowed = Allowed(reader, context.head, one_line=True)
+    path = Speculation(reader, context, allowed, (16,)).run([], most_passes=4)
+    assert path.first is not None
+    assert reader.tokenizer.token_bytes[path.first[0]].startswith(b"\n")
+    assert 0 < path.certainty <= 1
