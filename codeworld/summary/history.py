@@ -9,6 +9,13 @@ from pathlib import Path
 
 WINDOW_COMMITS = 1_000  # the last ones without merges: what happened long ago says little about today
 _TIMEOUT_S = 120
+# A repository's own configuration must not run programs, and a partial clone must not fetch what it lacks.
+_HARMLESS = (
+    "core.fsmonitor=false",
+    "log.showSignature=false",
+    "protocol.allow=never",
+    "core.quotePath=false",
+)
 _MARK = "\x01"
 
 
@@ -35,7 +42,16 @@ def read(root: Path, head: str = "HEAD") -> History:
     found = History(head=commit)
     log = _git(
         root,
-        *("log", f"--max-count={WINDOW_COMMITS}", "--no-merges", "--no-renames", "--name-only", "--relative"),
+        *(
+            "log",
+            "--no-ext-diff",
+            "--no-textconv",
+            f"--max-count={WINDOW_COMMITS}",
+            "--no-merges",
+            "--no-renames",
+            "--name-only",
+            "--relative",
+        ),
         *(f"--format={_MARK}%aN", "-z", commit, "--", "."),
     )
     for entry in log.split(_MARK)[1:]:
@@ -49,16 +65,8 @@ def read(root: Path, head: str = "HEAD") -> History:
 
 def _git(root: Path, *arguments: str) -> str:
     """The output of a git command that only reads; "" when it fails or there is no git."""
-    command = [
-        "git",
-        "-c",
-        "core.quotePath=false",
-        "-c",
-        "log.showSignature=false",
-        "-C",
-        str(root),
-        *arguments,
-    ]
+    settings = [word for setting in _HARMLESS for word in ("-c", setting)]
+    command = ["git", "--no-optional-locks", *settings, "-C", str(root), *arguments]
     try:
         done = subprocess.run(command, capture_output=True, timeout=_TIMEOUT_S, stdin=subprocess.DEVNULL)
     except (OSError, subprocess.TimeoutExpired):
