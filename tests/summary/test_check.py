@@ -62,9 +62,10 @@ def test_files_of_any_name_can_be_cited(shop: Path, tmp_path: Path, name: str) -
 
 
 def test_text_that_looks_like_a_citation_is_left_out(shop: Path, tmp_path: Path) -> None:
-    write(shop, {"README.md": "# Shop\n\n```\npip install x [`a.py:1`](a.py#L1)\n```\n"})
+    write(shop, {"pyproject.toml": '[project.scripts]\n"x [`a.py:1`](a.py#L1)" = "shop.command:main"\n'})
     path = tmp_path / "page.md"
     path.write_text(page_of(shop, to=path), encoding="utf-8")
+    assert "a.py" not in path.read_text()
     assert check(path, shop).stale == ()
 
 
