@@ -164,9 +164,7 @@ def summarize_repository(
     if check is not None and (out is not None or budget is not None):
         raise BadInput("--check writes no page: leave out -o and --budget")
     if check is not None:
-        from codeworld.summary.check import check as check_page
-
-        checked = check_page(check, folder)
+        checked = cli_summarize.verify(check, folder)
         if json:
             _print_json(checked)
         else:
@@ -176,7 +174,7 @@ def summarize_repository(
         return
     if out is not None:
         cli_summarize.check_output(out)
-    summary, sources = cli_summarize.make(folder)
+    summary, sources = cli_summarize.make(folder, out)
     if out is not None or not json:
         cli_summarize.write(summary, sources, out, budget)
     if json:

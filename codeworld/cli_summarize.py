@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from rich.console import Console
@@ -11,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress
 
 from codeworld.errors import BadInput
 from codeworld.summary.cache import write_atomically
-from codeworld.summary.check import Checked
+from codeworld.summary.check import Checked, check
 from codeworld.summary.facts import Summary
 from codeworld.summary.page import render
 from codeworld.summary.sources import Sources
@@ -34,8 +36,22 @@ def check_output(path: Path) -> None:
         raise BadInput(f"{path} cannot be written")
 
 
-def make(folder: Path) -> tuple[Summary, Sources]:
-    """The summary, with a bar on a terminal's standard error when it takes more than a second."""
+def make(folder: Path, out: Path | None) -> tuple[Summary, Sources]:
+    """The summary, and the sources that it cites; a page ``out`` that lies in the folder is none of them."""
+    with _bar() as advance:
+        made = summarize(folder, progress=advance, without=out)
+    return made.summary, made.sources
+
+
+def verify(page: Path, folder: Path) -> Checked:
+    """The check of a page. Raises BadInput."""
+    with _bar() as advance:
+        return check(page, folder, progress=advance)
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal's standard error for what takes more than a second."""
     begin = time.monotonic()
     console = Console(stderr=True)
     columns = (BarColumn(), MofNCompleteColumn())
@@ -48,8 +64,7 @@ def make(folder: Path) -> tuple[Summary, Sources]:
             bars.update(task, completed=done, total=total)
 
     try:
-        made = summarize(folder, progress=advance)
-        return made.summary, made.sources
+        yield advance
     finally:
         if bars.live.is_started:  # stopping one that never ran prints an empty line
             bars.stop()

@@ -18,7 +18,7 @@ from codeworld.errors import BadInput
 from codeworld.summary import history
 from codeworld.summary.citations import CLOSING, OPENING, Cited, cited_in, digest, uncited
 from codeworld.summary.sources import Sources
-from codeworld.summary.summarize import counted_claims
+from codeworld.summary.summarize import Progress, counted_claims
 
 _COUNT = re.compile(  # as the sections write them; a docstring may count whatever it likes
     r"- `[^`]+` \((?:\d+ files, )?\d+ lines\): |[ (]imported by \d+ files?\)?$|"
@@ -50,8 +50,11 @@ class _Record(msgspec.Struct):
     rows: Counter[tuple[str, int, str, str]] = msgspec.field(default_factory=Counter)
 
 
-def check(page: Path, root: Path) -> Checked:
-    """Verify every citation of ``page`` in the repository ``root``. Raises BadInput for what is no page of ours."""
+def check(page: Path, root: Path, *, progress: Progress = lambda done, total: None) -> Checked:
+    """Verify every citation of ``page`` in the repository ``root``. Raises BadInput for what is no page of ours.
+
+    ``progress(done, total)`` counts files.
+    """
     try:
         text = page.read_text(encoding="utf-8")
     except OSError as error:
@@ -63,11 +66,11 @@ def check(page: Path, root: Path) -> Checked:
         raise BadInput(f"{page} was not written by codeworld summarize: its citations are missing")
     record = _read(page, comment.split(f"\n{CLOSING}")[0].split("\n"))
     lines = body.replace("\r\n", "\n").split("\n")
-    sources = Sources(root)
+    sources = Sources(root, without=page)
     cited = list(cited_in(lines, record.prefix))
     stale = [*_stale_lines(cited, record, sources)]
     stale += [Stale("", 0, number, reason) for number, reason in uncited(lines)]
-    stale += _stale_counts(cited, sources)
+    stale += _stale_counts(cited, sources, progress)
     stale += _stale_commits(record, sources.root, lines)
     return Checked(
         str(page), len(cited), tuple(sorted(stale, key=lambda one: (one.page_line, one.path, one.line)))
@@ -125,10 +128,10 @@ def _reason(one: Cited, line: str | None, record: _Record, sources: Sources) -> 
     return "there is no such line" if line is None else "the line was changed"
 
 
-def _stale_counts(cited: list[Cited], sources: Sources) -> Iterator[Stale]:
+def _stale_counts(cited: list[Cited], sources: Sources, progress: Progress) -> Iterator[Stale]:
     """Claims that count what many lines say together: their own line may be as it was."""
     counting = {one.claim: one for one in cited if _COUNT.search(one.claim)}
-    now = counted_claims(sources) if counting else set()
+    now = counted_claims(sources, progress) if counting else set()
     for claim, one in counting.items():
         if claim.removeprefix("- ") not in now:
             yield Stale(one.path, one.line, one.page_line, "what the claim counts is different now")

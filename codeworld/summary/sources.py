@@ -20,10 +20,13 @@ class Cancelled(Exception):
 
 
 class Sources:
-    """The readable files below ``root``, sorted; made once, as they are then."""
+    """The readable files below ``root`` but for the page ``without``, sorted; made once, as they are then."""
 
-    def __init__(self, root: Path, should_stop: Callable[[], bool] = lambda: False) -> None:
+    def __init__(
+        self, root: Path, should_stop: Callable[[], bool] = lambda: False, without: Path | None = None
+    ) -> None:
         self.root = root.resolve()
+        self._without = without.resolve() if without else None
         self.paths: list[str] = []
         self.kinds: Counter[str] = Counter()
         self._rules = IgnoreRules.for_root(self.root)
@@ -49,7 +52,12 @@ class Sources:
             )
             for name in names:
                 path = here / name
-                if not path.is_symlink() and path.is_file() and self._rules.allows(path):
+                if (
+                    path != self._without
+                    and not path.is_symlink()
+                    and path.is_file()
+                    and self._rules.allows(path)
+                ):
                     yield path.relative_to(self.root).as_posix()
 
     def content(self, path: str) -> tuple[bytes, str]:

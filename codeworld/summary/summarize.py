@@ -35,12 +35,13 @@ def summarize(
     progress: Progress = lambda done, total: None,
     should_stop: Callable[[], bool] = lambda: False,
     cached: bool = True,
+    without: Path | None = None,
 ) -> Made:
-    """The summary of the folder ``root``. Raises Cancelled.
+    """The summary of the folder ``root``; the page itself (``without``) is no part of it. Raises Cancelled.
 
     ``progress(done, total)`` counts files. Without ``cached`` everything is read anew and nothing is kept.
     """
-    sources = Sources(root, should_stop)
+    sources = Sources(root, should_stop, without)
     graph, changed = _graph(sources, progress, should_stop, cached=cached)
     metadata = packaging.read(sources)
     history = histories.read(sources.root)
@@ -60,9 +61,9 @@ def summarize(
     return Made(summary, sources, changed)
 
 
-def counted_claims(sources: Sources) -> set[str]:
+def counted_claims(sources: Sources, progress: Progress) -> set[str]:
     """All claims that count something, as they are now, also those that are too unimportant for the page."""
-    graph, _ = _graph(sources, lambda done, total: None, lambda: False, cached=True)
+    graph, _ = _graph(sources, progress, lambda: False, cached=True)
     metadata = packaging.read(sources)
     counted = [
         sections.entry_points(metadata, graph),

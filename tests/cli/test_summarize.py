@@ -30,6 +30,15 @@ def test_a_page_is_printed_or_written_and_checks(codeworld: Codeworld, shop: Pat
     assert done.out.endswith("citations, 0 stale\n")
 
 
+def test_a_page_within_the_repository_is_no_part_of_it(codeworld: Codeworld, shop: Path) -> None:
+    page = shop / "ABOUT.md"
+    codeworld("summarize", shop, "-o", page)
+    first = page.read_bytes()
+    codeworld("summarize", shop, "-o", page)
+    assert page.read_bytes() == first
+    assert codeworld("summarize", shop, "--check", page).code == 0
+
+
 def test_a_stale_citation_is_listed(codeworld: Codeworld, shop: Path, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     codeworld("summarize", shop, "-o", page)
