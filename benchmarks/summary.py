@@ -6,7 +6,7 @@ The page is made by ``codeworld summarize`` in a process of its own, on a fresh 
 should have found comes from elsewhere: pyproject.toml through tomllib, setup.py by running it with a setup() that only
 takes notes, public names by importing the package with stand-ins for what it depends on (where even that fails, from
 the import statements of its ``__init__``), the commands for installing and testing from its documentation, read by a
-person. ``--big`` adds repositories of 2M lines and of 50,000 files, made of copies.
+person. ``--big`` measures repositories of 2M lines and of 50,000 files instead, made of copies.
 """
 
 from __future__ import annotations
@@ -335,13 +335,17 @@ def _plant(root: Path, page: Path) -> set[tuple[str, int]]:
     return chosen
 
 
-def measure_big(mirrors: Path, work: Path) -> list[Big]:
-    """Ten copies of networkx, and 50,000 small files that import each other."""
-    copies, small = work / "copies", work / "small"
-    origin = work / "networkx"
-    for number in range(10):
-        shutil.copytree(origin, copies / f"part{number}", ignore=shutil.ignore_patterns(".git"))
-    for number in range(50_000):
+def measure_big(mirrors: Path, work: Path, copied: int = 10, small_files: int = 50_000) -> list[Big]:
+    """Copies of networkx, and small files that import each other."""
+    copies, small, origin = work / "copies", work / "small", work / "networkx"
+    subprocess.run(
+        ["git", "clone", "-q", "--shared", str(mirrors / "networkx+networkx/repo"), origin], check=True
+    )
+    for number in range(copied):
+        shutil.copytree(
+            origin, copies / f"part{number}", symlinks=True, ignore=shutil.ignore_patterns(".git")
+        )
+    for number in range(small_files):
         folder = small / f"p{number // 500}"
         folder.mkdir(parents=True, exist_ok=True)
         (folder / "__init__.py").touch()
@@ -349,7 +353,7 @@ def measure_big(mirrors: Path, work: Path) -> list[Big]:
             f'"""Module {number}."""\nfrom . import m{max(number - 1, 0)}\n'
         )
     found = []
-    for name, root in (("networkx × 10", copies), ("50,000 small files", small)):
+    for name, root in ((f"networkx × {copied}", copies), (f"{small_files:,} small files", small)):
         cold, out, _ = run(work / "cache", "summarize", root, "--json")
         changed = next(path for path in sorted(root.rglob("*.py")) if path.stat().st_size)
         changed.write_text(changed.read_text() + "\nadded = 1\n")
@@ -361,26 +365,7 @@ def measure_big(mirrors: Path, work: Path) -> list[Big]:
 
 def figures(results: Results) -> list[Figure]:
     """The table's lines."""
-    found = []
-    kinds = ("scripts", "entry_points", "public_api", "dependencies", "install", "test")
-    for kind in kinds:
-        recalls: list[Recall] = [getattr(one, kind) for one in results.repositories]
-        hits, known = sum(one.found for one in recalls), sum(one.known for one in recalls)
-        share = f"{100 * hits / known:.1f} % ({hits} of {known})" if known else None
-        missed = [name for one in recalls for name in one.missed]
-        beyond = sum(len(one.beyond) for one in recalls)
-        note = f"; missed: {', '.join(missed[:6])}" if missed else ""
-        found.append(Figure(kind.replace("_", " "), f"{share}, {beyond} claimed beyond{note}", "≥ 95 %"))
-    for label, part, whole in (
-        ("citations verified by --check", "verified", "citations"),
-        ("citations whose quote a plain reader finds", "quotes_found", "quotes"),
-        ("changed lines that --check lists", "planted_found", "planted"),
-    ):
-        hits = sum(getattr(one, part) for one in results.repositories)
-        known = sum(getattr(one, whole) for one in results.repositories)
-        found.append(Figure(label, f"{hits} of {known}", "100 %"))
-    stable = sum(one.byte_stable for one in results.repositories)
-    found.append(Figure("reruns equal byte for byte", f"{stable} of {len(results.repositories)}", "all"))
+    found = _quality(results.repositories) if results.repositories else []
     for measured in results.repositories:
         size = f"{measured.name}, {measured.lines:,} lines: "
         found.append(Figure(size + "cold", measured.cold, "100k lines ≤ 20 s"))
@@ -391,6 +376,29 @@ def figures(results: Results) -> list[Figure]:
             Figure(size + "cold", big.cold, "≤ 2 GB"),
             Figure(size + "after one file changed", big.one_changed),
         ]
+    return found
+
+
+def _quality(repositories: list[Measured]) -> list[Figure]:
+    found = []
+    for kind in ("scripts", "entry_points", "public_api", "dependencies", "install", "test"):
+        recalls: list[Recall] = [getattr(one, kind) for one in repositories]
+        hits, known = sum(one.found for one in recalls), sum(one.known for one in recalls)
+        share = f"{100 * hits / known:.1f} % ({hits} of {known})" if known else "none to find"
+        missed = [name for one in recalls for name in one.missed]
+        beyond = sum(len(one.beyond) for one in recalls)
+        note = f"; missed: {', '.join(missed[:6])}" if missed else ""
+        found.append(Figure(kind.replace("_", " "), f"{share}, {beyond} claimed beyond{note}", "≥ 95 %"))
+    for label, part, whole in (
+        ("citations verified by --check", "verified", "citations"),
+        ("citations whose quote a plain reader finds", "quotes_found", "quotes"),
+        ("changed lines that --check lists", "planted_found", "planted"),
+    ):
+        hits = sum(getattr(one, part) for one in repositories)
+        known = sum(getattr(one, whole) for one in repositories)
+        found.append(Figure(label, f"{hits} of {known}", "100 %"))
+    stable = sum(one.byte_stable for one in repositories)
+    found.append(Figure("reruns equal byte for byte", f"{stable} of {len(repositories)}", "all"))
     return found
 
 
@@ -406,8 +414,10 @@ def main() -> None:
     chosen = [one for one in REPOSITORIES if arguments.only in (None, one.name)]
     with tempfile.TemporaryDirectory(prefix="summary-") as name:
         work = Path(name)
-        measured = [measure(one, arguments.mirrors, work) for one in chosen]
-        results = Results(measured, measure_big(arguments.mirrors, work) if arguments.big else [])
+        if arguments.big:
+            results = Results([], measure_big(arguments.mirrors, work))
+        else:
+            results = Results([measure(one, arguments.mirrors, work) for one in chosen], [])
     made = stamp("")
     title = "A repository's page: what it finds, and what it costs"
     print(markdown(title, made, figures(results)))
