@@ -24,6 +24,7 @@ class _Key(NamedTuple):
     shape: Shape
     max_candidates: int
     steps: int
+    least_logprob_nats: float
     sources: tuple[Source, ...]
 
 
@@ -109,6 +110,7 @@ def _key(request: InfillRequest) -> _Key:
         request.shape,
         request.max_candidates,
         request.steps,
+        request.least_logprob_nats,
         request.sources,
     )
 

@@ -101,12 +101,14 @@ class Infiller:
             self.reader, context, allowed, p.line_canvases if one_line else p.span_canvases
         )
         most = request.steps or (p.line_passes if one_line else p.span_passes)
-        path = speculation.run([s.ids for s in seeds], most, should_stop)
+        least = request.least_logprob_nats
+        path = speculation.run([s.ids for s in seeds], most, least, should_stop)
         found = [
             self._candidate(context, s, logprob) for s, logprob in zip(seeds, path.seed_logprobs, strict=True)
         ]
         draft = Draft(path.ids, Source.VERIFIED, path.certainty, path.passes)
-        if self._continues(context, draft) and (path.ended or not found):
+        hopeless = path.logprob_nats < least
+        if self._continues(context, draft) and (path.ended or not (found or hopeless)):
             found.append(self._candidate(context, draft, path.logprob_nats))
         return found
 
@@ -206,6 +208,9 @@ def load(device: str = "auto", path: Path | None = None) -> Infiller:
     except Exception as error:  # the tokenizers library raises bare Exception
         raise checkpoint.CheckpointError(f"cannot read {folder / 'tokenizer.json'}: {error}") from error
     if device == "cpu":
+        # The editor needs cores too, and threads that wait for one another on busy cores are slower than one alone.
+        if "OMP_NUM_THREADS" not in os.environ:
+            torch.set_num_threads(max(1, min(4, (os.cpu_count() or 2) // 2)))
         return Infiller(network, tokenizer, device, CPU)
     network.to(device=device, dtype=torch.bfloat16)
     return Infiller(network, tokenizer, device, GPU)

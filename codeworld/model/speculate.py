@@ -52,16 +52,18 @@ class Speculation:
 
     @torch.inference_mode()
     def run(
-        self, seeds: Sequence[list[int]], most_passes: int, should_stop: Callable[[], bool] = never
+        self,
+        seeds: Sequence[list[int]],
+        most_passes: int,
+        least_logprob_nats: float = -1e9,
+        should_stop: Callable[[], bool] = never,
     ) -> Path:
-        """Decode in at most ``most_passes`` passes. Raises Stopped."""
-        path = self.path
+        """Decode in at most ``most_passes`` passes, and while the fill is no less likely than that. Raises Stopped."""
+        path, longest = self.path, self.reader.config.canvas_tokens - 1
         draft = self._pass(list(seeds), canvas=True)
-        while (
-            not path.ended
-            and path.passes < most_passes
-            and len(path.ids) < self.reader.config.canvas_tokens - 1
-        ):
+        while not path.ended and path.passes < most_passes and len(path.ids) < longest:
+            if path.logprob_nats < least_logprob_nats:
+                break
             if should_stop():
                 raise Stopped
             ahead = None if draft is None or draft[: len(path.ids)] != path.ids else draft[len(path.ids) :]

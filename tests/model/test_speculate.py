@@ -80,3 +80,13 @@ def test_a_line_that_begins_behind_a_newline_is_drafted(reader: Reader) -> None:
     assert path.first is not None
     assert reader.tokenizer.token_bytes[path.first[0]].startswith(b"\n")
     assert 0 < path.certainty <= 1
+
+
+def test_a_fill_that_has_become_unlikely_is_not_finished(reader: Reader) -> None:
+    context = reader.context(PREFIX, SUFFIX, "a.py")
+    allowed = Allowed(reader, context.head, one_line=True)
+    whole = Speculation(reader, context, allowed, (16,)).run([], 60)
+    path = Speculation(reader, context, allowed, (16,)).run([], 60, whole.logprob_nats / 3)
+    assert path.passes < whole.passes
+    assert path.logprob_nats < whole.logprob_nats / 3
+    assert path.ids == whole.ids[: len(path.ids)]
