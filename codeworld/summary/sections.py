@@ -41,7 +41,7 @@ def purpose(sources: Sources, metadata: Metadata) -> Section:
     claims = []
     for (text, cited), _ in zip(metadata.descriptions, range(3), strict=False):
         claims.append(Claim(words(text), (cited,), key=text))
-    paragraph = readme.first_paragraph(sources)
+    paragraph = readme.first_paragraph(sources, metadata.names[0][0] if metadata.names else sources.root.name)
     if paragraph:
         claims.append(Claim(words(paragraph[0]), (paragraph[1],), key=paragraph[0]))
     return Section("Purpose", tuple(claims))
