@@ -34,7 +34,9 @@ def test_the_page_says_what_the_repository_says(shop: Path) -> None:
 
 def test_the_purpose_is_the_paragraph_that_names_the_project(shop: Path) -> None:
     prose = "Shop adds\nup *what* you [owe](x) [now].\n\nShop is more.\n"
-    unread = "<!-- Shop hides\nShop from you -->\nYou need a machine for this.\n\n```\nshop is run by this\n```\n"
+    unread = (
+        "<!-- Shop hides\nShop from you -->\nYou need a machine for this.\n\n```\nshop is run by this\n```\n"
+    )
     write(shop, {"README.md": f"# S\n\n{unread}{prose}"})
     assert keys(summarize(shop).summary, "Purpose")[1] == "Shop adds up *what* you owe now."
     write(shop, {"README.md": "# S\n\nYou need a machine for this.\n\nAnd a bit of patience, too.\n"})
