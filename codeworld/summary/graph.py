@@ -13,7 +13,7 @@ from codeworld.summary.facts import Citation, Edge, FileFacts, Import
 _DAMPING = 0.85
 _ROUNDS = 40
 _ASIDE = re.compile(
-    r"(^|/)(tests?|testing|docs?|examples?|benchmarks?|scripts|tools)(/|$)|(^|/)(test_[^/]*|conftest|setup)\.py$"
+    r"(^|/)(tests?|testing|docs?|examples?[-_\w]*|benchmarks?|scripts|tools)(/|$)|(^|/)(test_[^/]*|conftest|setup)\.py$"
 )
 
 
@@ -57,7 +57,9 @@ class ImportGraph:
                     yield Link(path, target, name, line)
                 resolved = resolved or bool(target or inner)
                 if not target and not inner and not found.dots and module:
-                    self.outside[module.split(".")[0]].append((path, line))
+                    # Of "from module import (…)" the line that names the module.
+                    where = found.line if found.module else line
+                    self.outside[module.split(".")[0]].append((path, where))
 
     def resolve(self, path: str, module: str, dots: int = 0) -> str | None:
         """The file that ``module``, imported in ``path``, is; a name below a file that is none gives the file."""

@@ -200,10 +200,15 @@ def _import(node: Node) -> Import:
 
 def _is_top(node: Node) -> bool:
     while node.parent is not None:
-        if node.type not in _BLOCKS:
+        if node.type not in _BLOCKS or _is_for_types_only(node):
             return False
         node = node.parent
     return True
+
+
+def _is_for_types_only(node: Node) -> bool:
+    condition = node.child_by_field_name("condition") if node.type == "if_statement" else None
+    return condition is not None and text_of(condition).rpartition(".")[2] == "TYPE_CHECKING"
 
 
 def _name(node: Node) -> tuple[str, str, int]:

@@ -22,7 +22,7 @@ _INSTALL = re.compile(
 )
 _TEST = re.compile(
     r"(?:\S+=\S+ )*(?:(?:\S+/)?python3? -m |\S*coverage run (?:-\S+ )*-m |uv run (?:--\S+ )*|poetry run |hatch run )?"
-    r"(?:pytest|py\.test|unittest|tox|nox|nose2)(?=\s|$)(?! --version)[^<>]*|"
+    r"(?:pytest|py\.test|unittest|tox|nox|nose2)(?=\s|$)(?! --version)[^<>{}]*|"
     r"(?:python3? setup\.py|make|hatch) (?:test|check)(?=\s|$)[^<>]*"
 )
 _PROMPT = re.compile(r"^\s*(?:[$%>#] |\(\S+\) ?\$ |>>> )?`{0,3}")
@@ -58,8 +58,19 @@ def _commands(sources: Sources, path: str, pattern: re.Pattern[str]) -> list[Com
     found = []
     for number, line in enumerate(sources.lines(path), 1):
         text = re.sub(r"^\s*(?:- )?(?:run:|script:|-)\s*", "", line)
-        match = pattern.match(_PROMPT.sub("", text, count=1).strip())
-        is_code = bool(match) and (line[:1].isspace() or "`" in line or _is_fenced(sources, path, number))
+        text = _PROMPT.sub("", text, count=1).strip()
+        match = pattern.match(text)
+        is_whole = match is None or text[match.end() :][:1] not in (
+            "<",
+            ">",
+            "{",
+            "}",
+        )  # a template is no command
+        is_code = (
+            bool(match)
+            and is_whole
+            and (line[:1].isspace() or "`" in line or _is_fenced(sources, path, number))
+        )
         if match and is_code:
             command = match[0].split("`")[0].split(" # ")[0].rstrip(" \\;")
             found.append((command, Citation(path, number, command)))

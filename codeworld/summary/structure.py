@@ -41,7 +41,14 @@ def _products(graph: ImportGraph) -> list[str]:
     """Packages first, then lone modules when there is no package."""
     found = graph.packages()
     packages = [name for name, paths in found.items() if any(path.endswith("__init__.py") for path in paths)]
-    return packages or list(found)
+    installed = [name for name in packages if _is_outermost(found[name][0])]
+    return installed or packages or list(found)
+
+
+def _is_outermost(path: str) -> bool:
+    """Whether a package begins where packaging looks for packages, not in a folder of something else."""
+    folders = path.split("/")[:-1]
+    return len(folders) < 2 or folders[0] in ("src", "lib", "python", "packages", "libs") or "src" in folders
 
 
 def _by_use(graph: ImportGraph, names: list[Offered]) -> list[Offered]:

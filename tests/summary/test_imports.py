@@ -39,6 +39,22 @@ def test_absolute_relative_nested_and_foreign_imports(tmp_path: Path) -> None:
     assert set(found.outside) == {"os", "numpy"}
 
 
+def test_what_comes_from_outside_is_cited_where_it_is_named(tmp_path: Path) -> None:
+    found = graph(tmp_path, {"a.py": "import x, \\\n    z\nfrom y.b import (\n    c,\n    d,\n)\n"})
+    assert dict(found.outside) == {"x": [("a.py", 1)], "z": [("a.py", 2)], "y": [("a.py", 3), ("a.py", 3)]}
+
+
+def test_names_for_type_checkers_are_not_offered(tmp_path: Path) -> None:
+    init = (
+        "import typing\nif typing.TYPE_CHECKING:\n    from .a import T\nelse:\n    T = 1\nfrom .a import U\n"
+    )
+    found = graph(tmp_path, {"p/__init__.py": init, "p/a.py": "T = U = 1\n"})
+    assert {one.name: one.defined and one.defined.line for one in offered(found, "p/__init__.py")} == {
+        "T": 5,
+        "U": 1,
+    }
+
+
 def test_of_two_packages_with_one_name_the_nearer_is_meant(tmp_path: Path) -> None:
     files = {f"{side}/app/__init__.py": "" for side in ("one", "two")}
     files |= {f"{side}/main.py": "import app\n" for side in ("one", "two")}

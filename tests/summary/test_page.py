@@ -43,6 +43,28 @@ def test_the_purpose_is_the_paragraph_that_names_the_project(shop: Path) -> None
     assert keys(summarize(shop).summary, "Purpose")[1] == "You need a machine for this."
 
 
+def test_commands_are_taken_from_task_files_documents_and_pipelines(shop: Path) -> None:
+    write(
+        shop,
+        {
+            "tox.ini": "[testenv]\ncommands =\n    pytest {posargs}\n[testenv:docs]\ncommands = sphinx-build\n",
+            "noxfile.py": "@nox.session\ndef tests(session):\n    session.run('pytest')\n",
+            "CONTRIBUTING.md": "Run `pytest tests/ -x` first.\n\n"
+            "```\n$ python -m pytest --slow # or less\n```\npytest is fine.\n",
+            ".github/workflows/ci.yml": "steps:\n  - run: tox -e ${{ matrix.env }}\n  - run: pytest -n 2\n",
+        },
+    )
+    assert keys(summarize(shop).summary, "Test") == [
+        "make test",
+        "tox",
+        "nox -s tests",
+        "pytest",
+        "pytest tests/ -x",
+        "python -m pytest --slow",
+        "pytest -n 2",
+    ]
+
+
 def test_a_script_cites_its_declaration_and_its_function(shop: Path) -> None:
     assert "[`pyproject.toml:13`](pyproject.toml#L13) [`shop/command.py:4`](shop/command.py#L4)" in page_of(
         shop
