@@ -1,6 +1,7 @@
 """The stack of blocks, in one readable file. Llama architecture (Touvron et al. 2023): RMSNorm, rotary positions,
-grouped-query attention, SwiGLU. How tokens attend to each other is not decided here: callers pass ``attend``, which is
-causal with a cache in the reader, bidirectional over that cache in the denoiser, and one block mask in training.
+grouped-query attention, SwiGLU. How tokens attend to each other is not decided here: callers pass
+``attend_at``, which is causal with a cache in the reader, bidirectional over that cache in the denoiser, and one block
+mask in training.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from torch import Tensor, nn
 
 from codeworld.model.config import ModelConfig
 
-# (layer, q [B, H, T, D], k [B, Hkv, T, D], v [B, Hkv, T, D]) -> [B, H, T, D]; q and k are already rotated
-Attend = Callable[[int, Tensor, Tensor, Tensor], Tensor]
+# (q [B, H, T, D], k [B, Hkv, T, D], v [B, Hkv, T, D]) -> [B, H, T, D]; q and k are already rotated
+Attend = Callable[[Tensor, Tensor, Tensor], Tensor]
+# How a layer attends. A block never learns its number: compiled, each number would be a graph of its own.
+AttendAt = Callable[[int], Attend]
 
 
 def rotary(positions: Tensor, head_size: int, base: float) -> tuple[Tensor, Tensor]:
@@ -62,13 +65,13 @@ class Block(nn.Module):
         self.gate_up = nn.Linear(c.width, 2 * c.mlp_width, bias=False)
         self.down = nn.Linear(c.mlp_width, c.width, bias=False)
 
-    def forward(self, x: Tensor, layer: int, cos: Tensor, sin: Tensor, attend: Attend) -> Tensor:
+    def forward(self, x: Tensor, cos: Tensor, sin: Tensor, attend: Attend) -> Tensor:
         """x [B, T, width]; cos and sin [B or 1, 1, T, head_size]."""
         batch, length, _ = x.shape
         qkv = self.qkv(self.attention_norm(x)).view(batch, length, -1, self.head_size).transpose(1, 2)
         qk, v = torch.split(qkv, [sum(self.heads[:2]), self.heads[2]], dim=1)
         q, k = torch.split(rotate(qk, cos, sin), self.heads[:2], dim=1)
-        mixed = attend(layer, q, k, v)
+        mixed = attend(q, k, v)
         x = x + self.out(mixed.transpose(1, 2).reshape(batch, length, -1))
         gate, up = self.gate_up(self.mlp_norm(x)).chunk(2, dim=-1)
         y: Tensor = x + self.down(F.silu(gate) * up)
@@ -102,11 +105,11 @@ class Network(nn.Module):
             x = x + (extra * on_canvas[..., None]).to(x.dtype)
         return x
 
-    def forward(self, x: Tensor, positions: Tensor, attend: Attend) -> Tensor:
+    def forward(self, x: Tensor, positions: Tensor, attend_at: AttendAt) -> Tensor:
         """x [B, T, width] and positions [B or 1, T] -> hidden states [B, T, width]."""
         cos, sin = (t[:, None] for t in rotary(positions, self.config.head_size, self.config.rope_base))
         for layer, block in enumerate(self.blocks):
-            x = block(x, layer, cos, sin, attend)
+            x = block(x, cos, sin, attend_at(layer))
         hidden: Tensor = self.norm(x)
         return hidden
 

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from codeworld.model.network import Network, rotary, rotate
+from codeworld.model.network import Attend, Network, rotary, rotate
 from codeworld.model.tokenizer import EOF, PATH, SUFFIX, CodeTokenizer
 
 SEGMENT = 512  # room for the tokens of one pass over canvases or fills
@@ -171,11 +171,15 @@ class Reader:
         if end > self.keys.shape[2]:
             raise ValueError(f"a segment of {x.shape[1]} tokens is longer than the reader's memory")
 
-        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        def attend_at(layer: int) -> Attend:
             keys, values = self.keys[layer], self.values[layer]
-            keys[:, at:end] = k[0]
-            values[:, at:end] = v[0]
-            return grouped_attention(q, keys[:, base:end], values[:, base:end], mask)
 
-        hidden: Tensor = self.network(x, positions[None], attend)[0]
+            def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+                keys[:, at:end] = k[0]
+                values[:, at:end] = v[0]
+                return grouped_attention(q, keys[:, base:end], values[:, base:end], mask)
+
+            return attend
+
+        hidden: Tensor = self.network(x, positions[None], attend_at)[0]
         return hidden

@@ -43,11 +43,11 @@ def _largest_inputs(network: Network, texts: Sequence[list[int]]) -> list[dict[s
 
             hooks.append(getattr(block, name).register_forward_pre_hook(note))
 
-    def attend(_: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         return F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
 
     for ids in texts:
-        network(network.embed(torch.tensor([ids])), torch.arange(len(ids))[None], attend)
+        network(network.embed(torch.tensor([ids])), torch.arange(len(ids))[None], lambda _: attend)
     for hook in hooks:
         hook.remove()
     return found

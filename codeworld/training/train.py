@@ -25,7 +25,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from codeworld.model import checkpoint
 from codeworld.model.loss import row_loss
-from codeworld.model.network import Attend, Network, rotary
+from codeworld.model.network import Network
 from codeworld.training import optimiser as optim
 from codeworld.training.mask import Batch, block_mask, dense_mask
 from codeworld.training.pairs import Mixture, RowShape
@@ -104,7 +104,7 @@ class Objective(nn.Module):
         """The loss of a batch and its parts (``model.loss.row_loss``)."""
         mask = block_mask(batch, self.create_mask) if self.on_gpu else dense_mask(batch)
 
-        def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
             if isinstance(mask, Tensor):
                 return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
             out: Tensor = flex_attention(q, k, v, block_mask=mask, enable_gqa=True)
@@ -113,16 +113,7 @@ class Objective(nn.Module):
         with torch.autocast(batch["ids"].device.type, torch.bfloat16, enabled=self.on_gpu):
             x = self.network.embed(batch["ids"], batch["label"], batch["kind"] == 2)
             x = x.to(torch.bfloat16) if self.on_gpu else x
-            return row_loss(self.network, self._hidden(x, batch["position"], attend), batch)
-
-    def _hidden(self, x: Tensor, position: Tensor, attend: Attend) -> Tensor:
-        """What the network computes; no layer's number reaches its block, or each would be compiled anew."""
-        c = self.network.config
-        cos, sin = (t[:, None] for t in rotary(position, c.head_size, c.rope_base))
-        for block in self.network.blocks:
-            x = block(x, 0, cos, sin, attend)
-        hidden: Tensor = self.network.norm(x)
-        return hidden
+            return row_loss(self.network, self.network(x, batch["position"], lambda _: attend), batch)
 
 
 class Trainer:

@@ -51,11 +51,11 @@ def hidden(network: Network, row: Row) -> Tensor:
     batch = {k: torch.from_numpy(v)[None].long() for k, v in row.arrays().items() if v.dtype == np.int32}
     mask = dense_mask(batch)
 
-    def attend(layer: int, q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+    def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
         return F.scaled_dot_product_attention(q, k, v, attn_mask=mask, enable_gqa=True)
 
     x = network.embed(batch["ids"], batch["label"], batch["kind"] == IN_CANVAS)
-    return network(x, batch["position"], attend)[0]
+    return network(x, batch["position"], lambda _: attend)[0]
 
 
 def context_of(reader: Reader, row: Row, group: int) -> Context:
@@ -101,7 +101,7 @@ def test_nothing_leaks_from_the_hole(tiny: Path, network: Network, row: Row) -> 
         return network(
             x,
             batch["position"],
-            lambda _, q, k, v: F.scaled_dot_product_attention(q, k, v, mask, enable_gqa=True),
+            lambda _: lambda q, k, v: F.scaled_dot_product_attention(q, k, v, mask, enable_gqa=True),
         )[0]
 
     before = states(batch["ids"])

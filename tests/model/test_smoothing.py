@@ -19,7 +19,9 @@ def logits(network: Network) -> Tensor:
         hidden = network(
             x,
             torch.arange(len(IDS))[None],
-            lambda _, q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True),
+            lambda _: (
+                lambda q, k, v: F.scaled_dot_product_attention(q, k, v, is_causal=True, enable_gqa=True)
+            ),
         )
         return F.linear(hidden, network.embedding.weight)
 
