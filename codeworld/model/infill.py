@@ -61,7 +61,10 @@ class Infiller:
     def __init__(self, network: Network, tokenizer: CodeTokenizer, device: str, profile: Profile) -> None:
         self.device, self.profile, self.tokenizer = device, profile, tokenizer
         self.model = f"{network.config.name}-{network.config.version}"
-        self.reader = Reader(network, tokenizer, profile.window, profile.jump, profile.suffix, profile.chunk)
+        self.reader = Reader(
+            network, tokenizer, profile.window, profile.jump, profile.suffix, profile.chunk,
+            static=device.startswith("cuda"),
+        )  # fmt: skip
 
     def infill(self, request: InfillRequest, should_stop: Callable[[], bool] = never) -> InfillReply:
         """Candidates for ``request``, most probable first. ``should_stop`` is polled between passes; raises Stopped."""
@@ -184,6 +187,8 @@ class Infiller:
 
     def warm_up(self) -> None:
         """Run every kind of pass once, so that the first keystroke does not pay for lazy set-up."""
+        if self.reader.static is not None:
+            self.reader.static.prepare()
         seed = Seed(text="x + y)", order=1, support=1, total=1)
         self.infill(InfillRequest(prefix="def add(x, y):\n    return (", suffix="\n", seeds=(seed,)))
 

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from codeworld.model.network import Attend, Network, rotary, rotate
+from codeworld.model.static import SCRATCH, StaticPasses
 from codeworld.model.tokenizer import EOF, PATH, SUFFIX, CodeTokenizer
 
 SEGMENT = 512  # room for the tokens of one pass over canvases or fills
@@ -68,15 +69,18 @@ class Reader:
         jump: int,
         suffix_tokens: int,
         chunk: int = 128,
+        static: bool = False,
     ) -> None:
         self.network, self.tokenizer, self.config = network, tokenizer, network.config
         self.window, self.jump, self.suffix_tokens = window, jump, suffix_tokens
         self.chunk = chunk  # tokens read between two looks at should_stop
         self.like = network.canvas_embedding
         c = self.config
-        shape = (c.layers, c.kv_heads, suffix_tokens + window + SEGMENT, c.head_size)
+        self.room = suffix_tokens + window + SEGMENT
+        shape = (c.layers, c.kv_heads, self.room + SCRATCH, c.head_size)
         self.keys = torch.zeros(shape, dtype=self.like.dtype, device=self.like.device)
         self.values = torch.zeros_like(self.keys)
+        self.static = StaticPasses(network, self.keys, self.values) if static else None
         self.prefix_ids: list[int] = []
         self.suffixes: dict[tuple[int, ...], Suffix] = {}
 
@@ -125,10 +129,12 @@ class Reader:
         key = tuple(ids)
         read = self.suffixes.pop(key, None)
         if read is None:  # read in the segment's place, then kept aside
-            base = self.keys.shape[2] - len(ids)
+            base = self.room - len(ids)
             for piece in self._pieces(ids, 0, should_stop):
                 self._read(piece, 0, base, base)
-            read = Suffix(self.keys[:, :, base:].clone(), self.values[:, :, base:].clone())
+            read = Suffix(
+                self.keys[:, :, base : self.room].clone(), self.values[:, :, base : self.room].clone()
+            )
         self.suffixes[key] = read  # most recent last
         while len(self.suffixes) > 8:
             del self.suffixes[next(iter(self.suffixes))]
@@ -168,8 +174,10 @@ class Reader:
 
     def _run(self, x: Tensor, positions: Tensor, base: int, at: int, mask: Tensor | None) -> Tensor:
         end = at + x.shape[1]
-        if end > self.keys.shape[2]:
+        if end > self.room:
             raise ValueError(f"a segment of {x.shape[1]} tokens is longer than the reader's memory")
+        if self.static is not None:
+            return self.static(x, positions, base, at, mask)
 
         def attend_at(layer: int) -> Attend:
             keys, values = self.keys[layer], self.values[layer]

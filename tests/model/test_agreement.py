@@ -21,6 +21,7 @@ from codeworld.training.cuts import SourceFile
 from codeworld.training.mask import dense_mask
 from codeworld.training.pairs import IN_CANVAS, Mixture, Row, RowBuilder, RowShape
 
+TYPED = Path(checkpoint.__file__).read_text()
 SHAPE = RowShape(stream_tokens=256, segment_tokens=512, predicted=600, canvas_slots=160)
 
 
@@ -65,12 +66,14 @@ def context_of(reader: Reader, row: Row, group: int) -> Context:
     start, limit = int(row.start[canvas]), int(row.limit[canvas])
     with torch.inference_mode():
         reader._read_prefix(row.ids[start:limit].tolist(), never)
-        base, at, length = reader.keys.shape[2] - len(suffix), reader.suffix_tokens, limit - start
+        base, at, length = reader.room - len(suffix), reader.suffix_tokens, limit - start
         reader._read(suffix, 0, base, base)
         delta = torch.tensor([length + reader.config.suffix_gap])
         cos, sin = rotary(delta, reader.config.head_size, reader.config.rope_base)
-        reader.keys[:, :, at - len(suffix) : at] = rotate(reader.keys[:, :, base:].clone(), cos, sin)
-        reader.values[:, :, at - len(suffix) : at] = reader.values[:, :, base:].clone()
+        reader.keys[:, :, at - len(suffix) : at] = rotate(
+            reader.keys[:, :, base : reader.room].clone(), cos, sin
+        )
+        reader.values[:, :, at - len(suffix) : at] = reader.values[:, :, base : reader.room].clone()
     return Context(at - len(suffix), at + length, length, b"")
 
 
@@ -125,3 +128,15 @@ def test_typing_extends_the_memory_to_the_same_state(tiny: Path, network: Networ
         text[:1260], text[1260:], "fill.py"
     )
     torch.testing.assert_close(reader.keys[:, :, :192], fresh.keys[:, :, :192], rtol=1e-3, atol=1e-4)
+
+
+def test_passes_of_fixed_shapes_are_the_same_passes(network: Network, tiny: Path) -> None:
+    """The form that CUDA graphs replay, against the plain one: reading, going on, scoring, and an edit further up."""
+    tokenizer = CodeTokenizer(tiny / "tokenizer.json")
+    plain, fixed = (Reader(network, tokenizer, 256, 64, 64, static=static) for static in (False, True))
+    for prefix in (TYPED[:200], TYPED[:203], TYPED[:60], TYPED[:30] + "#" + TYPED[30:220], "x"):
+        fills = [tokenizer.encode("value + 1"), tokenizer.encode("other(")]
+        contexts = [reader.context(prefix, TYPED[240:400], "a.py") for reader in (plain, fixed)]
+        assert contexts[0] == contexts[1]
+        for ours, theirs in zip(*(fill.score(r, contexts[0], fills) for r in (plain, fixed)), strict=True):
+            assert torch.allclose(ours, theirs, atol=2e-4)
