@@ -42,7 +42,7 @@ class _Pass:
 
 
 class StaticPasses:
-    """Runs ``network`` over keys and values [layers, kv_heads, S, head_size], whose last ``SCRATCH`` slots are its own."""
+    """Runs ``network`` over keys and values [layers, kv_heads, S, head_size]; the last ``SCRATCH`` slots are its own."""
 
     def __init__(self, network: Network, keys: Tensor, values: Tensor) -> None:
         self.network, self.keys, self.values = network, keys, values
@@ -84,7 +84,7 @@ class StaticPasses:
         return one
 
     def _capture(self, one: _Pass) -> None:
-        stream = torch.cuda.Stream()
+        stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):  # libraries set themselves up outside the capture
             for _ in range(2):
