@@ -42,7 +42,8 @@ class _Pass:
 
 
 class StaticPasses:
-    """Runs ``network`` over keys and values [layers, kv_heads, S, head_size]; the last ``SCRATCH`` slots are its own."""
+    """Runs ``network`` over keys and values [layers, kv_heads, S, head_size], the last ``SCRATCH`` slots of which are
+    its own."""
 
     def __init__(self, network: Network, keys: Tensor, values: Tensor) -> None:
         self.network, self.keys, self.values = network, keys, values
