@@ -11,11 +11,10 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from codeworld.model.network import Attend, Network, rotary, rotate
-from codeworld.model.static import SCRATCH, StaticPasses
+from codeworld.model.static import SCRATCH, StaticPasses, grouped_attention
 from codeworld.model.tokenizer import EOF, PATH, SUFFIX, CodeTokenizer
 
 SEGMENT = 512  # room for the tokens of one pass over canvases or fills
@@ -44,17 +43,6 @@ class Context(NamedTuple):
     end: int  # of the prefix
     position: int  # of the first hole token
     head: bytes
-
-
-def grouped_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
-    """q [1, H, T, D] over k, v [Hkv, S, D] -> [1, H, T, D]; mask bool [T, S]. Queries that share a key head are put
-    behind one another, which spares copies of the keys."""
-    heads, length, size = q.shape[1:]
-    share = heads // k.shape[0]
-    stacked = q.reshape(1, k.shape[0], share * length, size)
-    repeated = None if mask is None else mask.repeat(share, 1)
-    out = F.scaled_dot_product_attention(stacked, k[None], v[None], attn_mask=repeated)
-    return out.view(1, heads, length, size)
 
 
 class Reader:
@@ -179,13 +167,16 @@ class Reader:
         if self.static is not None:
             return self.static(x, positions, base, at, mask)
 
+        share = self.config.heads // self.config.kv_heads
+        stacked = None if mask is None else mask.repeat(share, 1)
+
         def attend_at(layer: int) -> Attend:
             keys, values = self.keys[layer], self.values[layer]
 
             def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
                 keys[:, at:end] = k[0]
                 values[:, at:end] = v[0]
-                return grouped_attention(q, keys[:, base:end], values[:, base:end], mask)
+                return grouped_attention(q, keys[:, base:end], values[:, base:end], stacked)
 
             return attend
 

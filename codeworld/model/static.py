@@ -8,6 +8,7 @@ mask, and writes its keys where an index says; padding writes to a slot that nob
 from __future__ import annotations
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from codeworld.model.network import Attend, Network
@@ -18,15 +19,14 @@ SCRATCH = (
 )
 
 
-def masked_attention(q: Tensor, k: Tensor, v: Tensor, hidden: Tensor) -> Tensor:
-    """q [1, H, T, D] over k, v [Hkv, S, D] -> [1, H, T, D]; hidden [T, S], in the type of q, is 0 or -inf. Written out,
-    because the fused kernels give a block of queries to one processor, and a keystroke has only a few blocks."""
+def grouped_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
+    """q [1, H, T, D] over k, v [Hkv, S, D] -> [1, H, T, D]. Queries that share a key head are put behind one another,
+    which spares copies of the keys, and the mask is theirs: [H / Hkv * T, S], bool or to be added."""
     heads, length, size = q.shape[1:]
-    share = heads // k.shape[0]
-    stacked = q.reshape(k.shape[0], share, length, size) * size**-0.5
-    scores = torch.einsum("gstd,gkd->gstk", stacked, k) + hidden
-    weights = scores.softmax(-1, dtype=torch.float32).to(v.dtype)
-    return torch.einsum("gstk,gkd->gstd", weights, v).reshape(1, heads, length, size)
+    stacked = q.reshape(1, k.shape[0], heads // k.shape[0] * length, size)
+    return F.scaled_dot_product_attention(stacked, k[None], v[None], attn_mask=mask).view(
+        1, heads, length, size
+    )
 
 
 class _Pass:
@@ -97,13 +97,16 @@ class StaticPasses:
         one.graph = graph
 
     def _compute(self, one: _Pass) -> None:
+        c = self.network.config
+        hidden = one.hidden.repeat(c.heads // c.kv_heads, 1)
+
         def attend_at(layer: int) -> Attend:
             keys, values = self.keys[layer], self.values[layer]
 
             def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
                 keys.index_copy_(1, one.slots, k[0].to(keys.dtype))
                 values.index_copy_(1, one.slots, v[0].to(values.dtype))
-                return masked_attention(q, keys, values, one.hidden)
+                return grouped_attention(q, keys, values, hidden)
 
             return attend
 
