@@ -73,6 +73,18 @@ def test_two_processes_train_the_same_model_as_one(folder: Path) -> None:
     assert json.loads(logs[0][0])["norm"] == pytest.approx(json.loads(logs[1][0])["norm"], rel=1e-3)
 
 
+def test_a_run_can_be_shortened_while_it_runs(folder: Path) -> None:
+    text = CONFIG.format(folder=folder, name="short", workers=0).replace(
+        "rows_per_step = 4", "rows_per_step = 1"
+    )
+    (folder / "short.toml").write_text(text.replace("max_steps = 3", "max_steps = 100000"))
+    (folder / "short").mkdir()
+    (folder / "short" / "minutes").write_text("0.001")
+    train.run(folder / "short.toml")
+    assert (folder / "short" / "final" / "config.json").exists()
+    assert len((folder / "short" / "log.jsonl").read_text().splitlines()) <= 2
+
+
 def test_a_step_that_cannot_be_dealt_out_is_refused(folder: Path) -> None:
     (folder / "bad.toml").write_text(CONFIG.format(folder=folder, name="bad", workers=0))
     config = train.load_config(folder / "bad.toml")
