@@ -9,8 +9,10 @@ import torch
 
 
 class Operands(NamedTuple):
-    """What FAVOR+ feeds the tensor cores with: bfloat16 as it is; float16 and float32 as tf32, because exponentials need
-    float32's range."""
+    """What FAVOR+ feeds the tensor cores with.
+
+    bfloat16 as it is; float16 and float32 as tf32, because exponentials need float32's range.
+    """
 
     bf16: bool
     precision: str

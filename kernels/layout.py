@@ -46,7 +46,9 @@ def sequence_bounds(batch: int, length: int, cu_seqlens: Tensor | Sequence[int] 
     """
     if cu_seqlens is None:
         return tuple(range(0, batch * length + 1, length)) if length else (0,) * (batch + 1)
-    bounds = tuple(int(one) for one in (cu_seqlens.tolist() if isinstance(cu_seqlens, Tensor) else cu_seqlens))
+    bounds = tuple(
+        int(one) for one in (cu_seqlens.tolist() if isinstance(cu_seqlens, Tensor) else cu_seqlens)
+    )
     if batch != 1:
         raise ValueError(f"cu_seqlens needs a batch of 1, not {batch}")
     if len(bounds) < 2 or bounds[0] != 0 or bounds[-1] != length or list(bounds) != sorted(bounds):
@@ -77,9 +79,7 @@ def layout(bounds: Bounds, chunk: int, segment_chunks: int, device: torch.device
         return rows.to(torch.int32).contiguous().to(device)
 
     split = any(end - first > 1 for first, end in sequences)
-    return Layout(
-        put(torch.tensor(sequences)), put(torch.tensor(segments).reshape(-1, 4)), put(table), split
-    )
+    return Layout(put(torch.tensor(sequences)), put(torch.tensor(segments).reshape(-1, 4)), put(table), split)
 
 
 def segment_chunks(bounds: Bounds, chunk: int, lanes: int, programs: int, least: int) -> int:

@@ -33,6 +33,7 @@ def load_columns(base, first, end, stride, size, C: tl.constexpr, P: tl.constexp
 
 @triton.jit
 def store_rows(base, tile, first, end, stride, size, C: tl.constexpr, P: tl.constexpr):
+    """The rows of a [C, P] tile to tokens ``first``…"""
     row = first + tl.arange(0, C)
     column = tl.arange(0, P)
     mask = (row < end)[:, None] & (column < size)[None, :]
@@ -41,6 +42,7 @@ def store_rows(base, tile, first, end, stride, size, C: tl.constexpr, P: tl.cons
 
 @triton.jit
 def store_columns(base, tile, first, end, stride, size, C: tl.constexpr, P: tl.constexpr):
+    """The columns of a [P, C] tile to tokens ``first``…"""
     token = first + tl.arange(0, C)
     row = tl.arange(0, P)
     mask = (row < size)[:, None] & (token < end)[None, :]
@@ -65,6 +67,7 @@ def load_matrix(base, rows, columns, stride, R: tl.constexpr, P: tl.constexpr):
 
 @triton.jit
 def store_matrix(base, tile, rows, columns, stride, R: tl.constexpr, P: tl.constexpr):
+    """A [R, P] tile to a row-major matrix of ``rows`` × ``columns`` numbers."""
     row = tl.arange(0, R)
     column = tl.arange(0, P)
     mask = (row < rows)[:, None] & (column < columns)[None, :]

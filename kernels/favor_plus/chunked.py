@@ -17,9 +17,7 @@ from kernels.layout import Bounds
 CHUNK = 64
 
 
-def _one_chunk(
-    queries: Tensor, keys: Tensor, v: Tensor, state: FavorState
-) -> tuple[Tensor, FavorState]:
+def _one_chunk(queries: Tensor, keys: Tensor, v: Tensor, state: FavorState) -> tuple[Tensor, FavorState]:
     """Exponents [H, C, M] of queries and keys, values [H, C, V], state of [H, …]."""
     peak = torch.maximum(state.peak, keys.detach().amax(1))
     fall = torch.exp(state.peak - peak)

@@ -16,7 +16,15 @@ import triton
 import triton.language as tl
 
 from kernels.favor_plus.triton_forward import EMPTY_PEAK, LOG2_E, key_exponents, load_state, operand
-from kernels.tiles import load_columns, load_matrix, load_rows, load_tokens, store_columns, store_matrix, store_rows
+from kernels.tiles import (
+    load_columns,
+    load_matrix,
+    load_rows,
+    load_tokens,
+    store_columns,
+    store_matrix,
+    store_rows,
+)
 
 
 @triton.jit
@@ -65,7 +73,7 @@ def reverse_segments(
     weight = tl.zeros((MP,), tl.float32)
     chunks = tl.cdiv(length, C)
     above = load_peak(chunk_peaks, chunk + chunks - 1, head, H, M, MP)
-    for step in range(0, chunks):
+    for step in range(chunks):
         index = chunks - 1 - step
         first = index * C
         q_t = operand(load_columns(q, first, length, H * D, D, C, DP), BF16)
@@ -108,7 +116,7 @@ def reverse_scan(
     high = tl.load(sequences + sequence * 2 + 1)
     initial = tl.maximum(tl.load(peak0 + own + one, mask=some, other=EMPTY_PEAK) * LOG2_E, EMPTY_PEAK)
     above = initial
-    for step in range(0, high - low):
+    for step in range(high - low):
         segment = high - 1 - step
         chunk = tl.load(segments + segment * 4 + 3)
         chunks = tl.cdiv(tl.load(segments + segment * 4 + 2) - tl.load(segments + segment * 4 + 1), C)
@@ -151,7 +159,9 @@ def query_gradients(
     v += row * V + block * BV
     do += row * V + block * BV
     features = operand(load_matrix(w, M, D, D, MP, DP), BF16)
-    total, weight, above = load_state(sums, mass, peaks, segment.to(tl.int64) * H + head, block, 1.0, V, M, MP, BV)
+    total, weight, above = load_state(
+        sums, mass, peaks, segment.to(tl.int64) * H + head, block, 1.0, V, M, MP, BV
+    )
     token = tl.arange(0, C)
     causal = token[:, None] <= token[None, :]
     for first in range(0, length, C):
@@ -207,7 +217,7 @@ def key_gradients(
     token = tl.arange(0, C)
     chunks = tl.cdiv(length, C)
     above = load_peak(chunk_peaks, chunk + chunks - 1, head, H, M, MP)
-    for step in range(0, chunks):
+    for step in range(chunks):
         index = chunks - 1 - step
         first = index * C
         valid = first + token < length

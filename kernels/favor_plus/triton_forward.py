@@ -92,7 +92,7 @@ def scan_segments(
     peak = tl.maximum(peak, EMPTY_PEAK)
     low = tl.load(sequences + sequence * 2)
     high = tl.load(sequences + sequence * 2 + 1)
-    for step in range(0, high - low):
+    for step in range(high - low):
         segment = low + step
         place = (segment.to(tl.int64) * H + head) * M
         added = tl.load(sums + place * V + many, mask=inside, other=0.0)
@@ -144,7 +144,9 @@ def outputs(
     norms += row
     own = (sequence * H + head).to(tl.int64)
     if SPLIT:
-        total, weight, peak = load_state(sums, mass, peaks, segment.to(tl.int64) * H + head, block, 1.0, V, M, MP, BV)
+        total, weight, peak = load_state(
+            sums, mass, peaks, segment.to(tl.int64) * H + head, block, 1.0, V, M, MP, BV
+        )
     else:
         total, weight, peak = load_state(sums0, mass0, peak0, own, block, LOG2_E, V, M, MP, BV)
     features = operand(load_matrix(w, M, D, D, MP, DP), BF16)
@@ -163,7 +165,9 @@ def outputs(
         total *= fall[:, None]
         weight *= fall
         key = operand(tl.exp2(exponent - peak[:, None]), BF16)
-        exponent = tl.dot(queries, tl.trans(features), input_precision=PRECISION) * (root * LOG2_E) + peak[None, :]
+        exponent = (
+            tl.dot(queries, tl.trans(features), input_precision=PRECISION) * (root * LOG2_E) + peak[None, :]
+        )
         top = tl.max(exponent, 1)
         query = operand(tl.exp2(exponent - top[:, None]), BF16)
         pairs = tl.dot(query, key, input_precision=PRECISION)

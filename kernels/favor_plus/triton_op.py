@@ -60,7 +60,9 @@ def _scan_grid(made: Plan) -> tuple[int, int, int]:
     return made.layout.counts[0], made.heads, -(-int(made.sizes["M"]) // 8)
 
 
-def segment_starts(k: Tensor, v: Tensor, w: Tensor, root: float, initial: FavorState, made: Plan) -> FavorState:
+def segment_starts(
+    k: Tensor, v: Tensor, w: Tensor, root: float, initial: FavorState, made: Plan
+) -> FavorState:
     """The state before each segment; its peaks are in base 2."""
     table, features = made.layout, int(made.sizes["M"])
     shape = (table.counts[1], made.heads, features)
@@ -138,11 +140,25 @@ def run_backward(
     table, heads, root, value = made.layout, made.heads, scale**0.5, v.shape[2]
     delta = torch.empty(q.shape[:2], device=q.device)
     rows, padded = 32, power_of_two(value, 32)
-    backward.products[(-(-delta.numel() // rows),)](do, o, delta, delta.numel(), V=value, VP=padded, R=rows, num_warps=4)
+    backward.products[(-(-delta.numel() // rows),)](
+        do, o, delta, delta.numel(), V=value, VP=padded, R=rows, num_warps=4
+    )
     back, back_mass = torch.empty_like(starts.sums), torch.empty_like(starts.mass)
     token_data = (do, norms, delta, peaks)
     backward.reverse_segments[made.grid](
-        q, do, w, norms, delta, peaks, table.segments, back, back_mass, root, heads, **made.sizes, **made.options
+        q,
+        do,
+        w,
+        norms,
+        delta,
+        peaks,
+        table.segments,
+        back,
+        back_mass,
+        root,
+        heads,
+        **made.sizes,
+        **made.options,
     )
     dsums0, dmass0 = torch.empty_like(after[0]), torch.empty_like(after[1])
     backward.reverse_scan[_scan_grid(made)](
@@ -154,7 +170,19 @@ def run_backward(
     dq, dk = (torch.empty(blocks, *q.shape, dtype=kind, device=q.device) for _ in range(2))
     dv = torch.empty_like(v)
     backward.query_gradients[made.grid](
-        q, k, v, w, *token_data, *starts, table.segments, dq, root, heads, q.numel(), **made.sizes, **made.options
+        q,
+        k,
+        v,
+        w,
+        *token_data,
+        *starts,
+        table.segments,
+        dq,
+        root,
+        heads,
+        q.numel(),
+        **made.sizes,
+        **made.options,
     )
     backward.key_gradients[made.grid](
         q, k, v, w, *token_data, back, back_mass, table.segments, dk, dv, root, heads, q.numel(),

@@ -25,7 +25,7 @@ def recurrent(
     place = (sequence * H + head).to(tl.int64) * M + feature
     weight = tl.load(mass + place, mask=some, other=0.0)
     peak = tl.load(peaks + place, mask=some, other=-1e30)
-    for t in range(0, T):
+    for t in range(T):
         at = (sequence * T + t).to(tl.int64) * H + head
         key = tl.load(k + at * D + row, mask=row < D, other=0.0).to(tl.float32)
         query = tl.load(q + at * D + row, mask=row < D, other=0.0).to(tl.float32)

@@ -44,7 +44,7 @@ def retreat(
     else:
         state = load_matrix(dstate1 + own, D, width, V, DP, BV)
     chunks = tl.cdiv(length, C)
-    for step in range(0, chunks):
+    for step in range(chunks):
         index = chunks - 1 - step
         first = index * C
         keys = operand(load_rows(k + row * D, first, length, H * D, D, C, DP), KIND)
@@ -166,7 +166,9 @@ def solution(
         keys = load_rows(k + row * D + column, 0, length, H * D, some, C, BD)
         k_t = load_columns(k + row * D + column, 0, length, H * D, some, C, BD)
         dsolved += tl.dot(change, operand(k_t.to(tl.float32) * scale[None, :], KIND), input_precision="tf32")
-        dsolved_t += tl.dot(operand(keys.to(tl.float32) * scale[:, None], KIND), change_t, input_precision="tf32")
+        dsolved_t += tl.dot(
+            operand(keys.to(tl.float32) * scale[:, None], KIND), change_t, input_precision="tf32"
+        )
         pairs += tl.dot(operand(keys, KIND), operand(k_t, KIND), input_precision="tf32")
     # dA[i, j] and its transpose, each from its own products.
     lower = tl.dot(t_t, operand(dsolved, KIND), input_precision="tf32")

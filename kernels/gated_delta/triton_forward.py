@@ -145,7 +145,7 @@ def join(
     state = load_matrix(state0 + own, D, V - block * BV, V, DP, BV)
     low = tl.load(sequences + sequence * 2)
     high = tl.load(sequences + sequence * 2 + 1)
-    for step in range(0, high - low):
+    for step in range(high - low):
         if REVERSE:
             segment = high - 1 - step
         else:
@@ -182,7 +182,9 @@ def advance(
     own = (sequence * H + head).to(tl.int64) * D * V + block * BV
     width = V - block * BV
     if SPLIT:
-        state = load_matrix(sums + (segment.to(tl.int64) * H + head) * D * V + block * BV, D, width, V, DP, BV)
+        state = load_matrix(
+            sums + (segment.to(tl.int64) * H + head) * D * V + block * BV, D, width, V, DP, BV
+        )
     else:
         state = load_matrix(state0 + own, D, width, V, DP, BV)
     for first in range(0, length, C):

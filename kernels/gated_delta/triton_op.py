@@ -67,11 +67,15 @@ def prepare(k: Tensor, v: Tensor, g: Tensor, beta: Tensor, made: Plan) -> Prepar
     solved = torch.empty(*k.shape[:2], made.walk["C"], dtype=k.dtype, device=k.device)
     total = torch.empty(k.shape[:2], device=k.device)
     grid = (made.layout.counts[2], made.heads)
-    forward.prepare[grid](k, v, g, beta, made.layout.chunks, w, u, solved, total, made.heads, **made.chunkwise)
+    forward.prepare[grid](
+        k, v, g, beta, made.layout.chunks, w, u, solved, total, made.heads, **made.chunkwise
+    )
     return w, u, solved, total
 
 
-def join_segments(products: Tensor, sums: Tensor, first: Tensor, last: Tensor, made: Plan, reverse: bool) -> None:
+def join_segments(
+    products: Tensor, sums: Tensor, first: Tensor, last: Tensor, made: Plan, reverse: bool
+) -> None:
     """Turn what segments add into what they start from, in ``sums``."""
     walk = made.walk
     columns = 16
@@ -99,7 +103,15 @@ class GatedDelta(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, scale: float, state: Tensor, bounds: Bounds
+        ctx: Any,
+        q: Tensor,
+        k: Tensor,
+        v: Tensor,
+        g: Tensor,
+        beta: Tensor,
+        scale: float,
+        state: Tensor,
+        bounds: Bounds,
     ) -> tuple[Tensor, Tensor]:
         made = plan(q, v, bounds)
         ctx.scale, ctx.made = scale, made
@@ -126,7 +138,9 @@ class GatedDelta(torch.autograd.Function):
         prepared = (w, u, solved, total)
         fresh, states = _states_again(q, k, prepared, starts, state, made)
         dfresh, dstates, dstate0 = _states_back(q, k, prepared, products, do, dfinal, ctx.scale, made)
-        dq, dk_part, dw, dtotal = _through_attention(q, k, do, total, (fresh, dfresh, states, dstates), ctx.scale, made)
+        dq, dk_part, dw, dtotal = _through_attention(
+            q, k, do, total, (fresh, dfresh, states, dstates), ctx.scale, made
+        )
         dk, dv = torch.empty_like(k), torch.empty_like(v)
         dg, dbeta = torch.empty_like(total), torch.empty_like(total)
         grid = (made.layout.counts[2], made.heads)
@@ -152,7 +166,14 @@ def _states_again(
 
 
 def _states_back(
-    q: Tensor, k: Tensor, prepared: Prepared, products: Tensor, do: Tensor, dfinal: Tensor, scale: float, made: Plan
+    q: Tensor,
+    k: Tensor,
+    prepared: Prepared,
+    products: Tensor,
+    do: Tensor,
+    dfinal: Tensor,
+    scale: float,
+    made: Plan,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """dr of every token, the gradient of the state after every chunk, and of the initial states."""
     table, (w, u, _, total) = made.layout, prepared
@@ -161,7 +182,21 @@ def _states_back(
     sums = dfinal
     if table.split:
         sums = torch.empty(table.counts[1], *dfinal.shape[1:], device=q.device)
-    common = (q, k, w, do, total, dfresh, dstates, sums, dfinal, dstate0, table.segments, table.sequences, scale)
+    common = (
+        q,
+        k,
+        w,
+        do,
+        total,
+        dfresh,
+        dstates,
+        sums,
+        dfinal,
+        dstate0,
+        table.segments,
+        table.sequences,
+        scale,
+    )
     if table.split:
         backward.retreat[made.grid](*common, made.heads, **made.walk, SPLIT=True, KEEP=False)
         join_segments(products, sums, dfinal, torch.empty_like(dfinal), made, reverse=True)

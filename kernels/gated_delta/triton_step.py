@@ -21,7 +21,7 @@ def recurrent(
     inside = (row < D)[:, None] & (column < V)[None, :]
     cell = states + ((sequence * H + head).to(tl.int64) * D + row[:, None]) * V + column[None, :]
     state = tl.load(cell, mask=inside, other=0.0)
-    for t in range(0, T):
+    for t in range(T):
         at = (sequence * T + t).to(tl.int64) * H + head
         key = tl.load(k + at * D + row, mask=row < D, other=0.0).to(tl.float32)
         query = tl.load(q + at * D + row, mask=row < D, other=0.0).to(tl.float32)
