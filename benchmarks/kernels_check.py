@@ -1,4 +1,4 @@
-"""The correctness suite on a GPU: one case in this process, as one JSON line (``benchmarks.kernels --check`` runs all)."""
+"""The correctness suite on a GPU: one case a process, one JSON line (``benchmarks.kernels --check`` runs them all)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which cells ``benchmarks.kernels`` measures, in which order: (what, length, heads, size), see ``kernels_cells.Cell``."""
+"""Which cells ``benchmarks.kernels`` measures, in which order: see ``kernels_cells.Cell``."""
 
 from __future__ import annotations
 

@@ -25,6 +25,8 @@ GATED = ("o", "state", "dq", "dk", "dv", "dg", "dbeta", "dstate")
 
 @dataclass(frozen=True)
 class Case:
+    """Sizes and type of one comparison."""
+
     lengths: tuple[int, ...]
     size: int = 32
     value_size: int = 32
@@ -34,10 +36,12 @@ class Case:
 
     @property
     def bounds(self) -> tuple[int, ...]:
+        """Where sequences begin and end."""
         return (0, *accumulate(self.lengths))
 
     @property
     def name(self) -> str:
+        """For people."""
         kind = str(self.dtype).removeprefix("torch.")
         return f"{kind} {self.size}x{self.value_size} M{self.features} H{self.heads} {self.lengths}"
 
@@ -72,6 +76,7 @@ def poisoned() -> Iterator[None]:
 
 
 def tokens(case: Case, generator: torch.Generator, size: int) -> Tensor:
+    """[tokens, H, size] random numbers of the case's type."""
     return torch.randn(case.bounds[-1], case.heads, size, generator=generator).to(case.dtype)
 
 

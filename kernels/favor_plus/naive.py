@@ -1,8 +1,8 @@
 """The definition of FAVOR+, one token after the other.
 
 Softmax attention weighs token j by exp(s q·k_j). With random directions w_r ~ N(0, I), φ_r(x) = exp(w_r·x − |x|²/2)/√M
-and x = √s q, y = √s k, that is the expectation of φ(x)·φ(y) (Choromanski et al., "Rethinking attention with Performers",
-ICLR 2021, lemma 1: positive random features). So
+and x = √s q, y = √s k, that is the expectation of φ(x)·φ(y) (Choromanski et al., "Rethinking attention with
+Performers", ICLR 2021, lemma 1: positive random features). So
 
     o_i = Σ_{j ≤ i} φ(x_i)·φ(y_j) v_j / Σ_{j ≤ i} φ(x_i)·φ(y_j)
 

@@ -69,4 +69,5 @@ def random_features(
         square = torch.randn(size, size, generator=generator, dtype=torch.float64)
         blocks.append(torch.linalg.qr(square).Q)
     lengths = torch.randn(features, size, generator=generator, dtype=torch.float64).norm(dim=1, keepdim=True)
-    return (torch.cat(blocks)[:features] * lengths).to(dtype)
+    directions: Tensor = torch.cat(blocks)[:features] * lengths
+    return directions.to(dtype)

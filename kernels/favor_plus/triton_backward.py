@@ -5,9 +5,9 @@ With p[i, r] = exp(a[i, r] + peak[r] − norm[i]), the query feature over the no
     dp[i, r] = Σ_{j ≤ i} key[j, r] (v_j·do_i − δ_i),   dkey[j, r] = Σ_{i ≥ j} p[i, r] (v_j·do_i − δ_i)
     dv_j = Σ_{i ≥ j} (p_i·key_j) do_i,   da = p dp,   db = key dkey,   dq = √s Wᵀ da,   dk = √s Wᵀ db − s k Σ_r db
 
-Peaks cancel, so they count as constants. dp comes from the state, read forwards again; dkey and dv from the reverse state
-R = Σ p doᵀ, y = −Σ p δ, read backwards. Both states run relative to the forward pass's peaks, which only rise: going
-back, a reverse state shrinks by 2^(earlier peak − later peak).
+Peaks cancel, so they count as constants. dp comes from the state, read forwards again; dkey and dv from the reverse
+state R = Σ p doᵀ, y = −Σ p δ, read backwards. Both states run relative to the forward pass's peaks, which only rise:
+going back, a reverse state shrinks by 2^(earlier peak − later peak).
 """
 
 from __future__ import annotations
@@ -42,6 +42,7 @@ def products(do, o, delta, count, V: tl.constexpr, VP: tl.constexpr, R: tl.const
 
 @triton.jit
 def load_peak(chunk_peaks, chunk, head, H, M: tl.constexpr, MP: tl.constexpr):
+    """The [MP] peaks that a chunk used."""
     feature = tl.arange(0, MP)
     place = (chunk.to(tl.int64) * H + head) * M
     return tl.load(chunk_peaks + place + feature, mask=feature < M, other=EMPTY_PEAK)
@@ -51,7 +52,7 @@ def load_peak(chunk_peaks, chunk, head, H, M: tl.constexpr, MP: tl.constexpr):
 def query_features(w, q_t, peak, norm, root, M, MP: tl.constexpr, PRECISION: tl.constexpr):
     """p as a [MP, C] tile; a norm of +inf (no token) makes it zero."""
     exponent = tl.dot(w, q_t, input_precision=PRECISION) * (root * LOG2_E) + peak[:, None] - norm[None, :]
-    return tl.where((tl.arange(0, MP) < M)[:, None], tl.exp2(exponent), 0.0)
+    return tl.exp2(tl.where((tl.arange(0, MP) < M)[:, None], exponent, float("-inf")))
 
 
 @triton.jit
@@ -249,7 +250,8 @@ def key_gradients(
         drop = tl.sum(long * long, 1) * (0.5 * root * root * LOG2_E)
         exponent = tl.dot(keys, tl.trans(features), input_precision=PRECISION) * (root * LOG2_E)
         exponent = exponent - drop[:, None] - peak[None, :]
-        key = operand(tl.where(valid[:, None] & (feature < M)[None, :], tl.exp2(exponent), 0.0), BF16)
+        exponent = tl.where(valid[:, None] & (feature < M)[None, :], exponent, float("-inf"))
+        key = operand(tl.exp2(exponent), BF16)
         pairs = tl.dot(key, operand(query, BF16), input_precision=PRECISION)
         pairs = operand(tl.where(token[:, None] <= token[None, :], pairs, 0.0), BF16)
         dvalue = tl.dot(pairs, grad, input_precision=PRECISION)

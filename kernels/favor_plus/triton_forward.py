@@ -129,7 +129,7 @@ def outputs(
 ):  # fmt: skip
     """Read a segment from the state before it; its last chunk leaves the final state of the sequence.
 
-    KEEP: also norms [tokens, H] = log2 of (normaliser · 2^stabiliser), and the peaks [chunks, H, M] that each chunk used.
+    KEEP: also norms [tokens, H], log2 of normaliser · 2^stabiliser, and the peaks [chunks, H, M] that each chunk used.
     """
     segment, head, block = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     sequence = tl.load(segments + segment * 4)

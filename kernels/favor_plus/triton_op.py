@@ -28,6 +28,7 @@ class Plan(NamedTuple):
 
     @property
     def chunk(self) -> int:
+        """Tokens of a chunk."""
         return int(self.sizes["C"])
 
 
@@ -107,6 +108,7 @@ class FavorPlus(torch.autograd.Function):
         ctx: Any, q: Tensor, k: Tensor, v: Tensor, w: Tensor, scale: float, sums: Tensor, mass: Tensor, peak: Tensor,
         bounds: Bounds,
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+        """Keep what the backward pass needs, if there is to be one."""
         made = plan(q, v, w, bounds)
         keep = any(ctx.needs_input_grad)
         initial = FavorState(sums, mass, peak)
@@ -119,6 +121,7 @@ class FavorPlus(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients in the order of the arguments."""
         do, dsums, dmass, _ = (one.contiguous() for one in grads)
         q, k, v, w, o, peak, norms, peaks, *starts = ctx.saved_tensors
         made: Plan = ctx.made
@@ -135,7 +138,7 @@ def run_backward(
     q: Tensor, k: Tensor, v: Tensor, w: Tensor, o: Tensor, do: Tensor, scale: float,
     saved: tuple[Tensor, Tensor, FavorState], after: tuple[Tensor, Tensor, Tensor], made: Plan,
 ) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
-    """Gradients of q, k, v and of the initial state's sums and mass; ``after``: of the final ones, and the first peak."""
+    """Gradients of q, k, v, initial sums and mass; ``after``: those of the final ones, and the initial peak."""
     norms, peaks, starts = saved
     table, heads, root, value = made.layout, made.heads, scale**0.5, v.shape[2]
     delta = torch.empty(q.shape[:2], device=q.device)

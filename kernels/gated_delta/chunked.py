@@ -51,7 +51,8 @@ def gated_delta_chunked(
         current = state[number].to(dtype)
         for first in range(start, end, CHUNK):
             here = slice(first, min(first + CHUNK, end))
-            o, current = _one_chunk(*(part[:, here] for part in rows), current)
+            x, y, values, gate, share = (part[:, here] for part in rows)
+            o, current = _one_chunk(x, y, values, gate, share, current)
             outputs.append(o * scale)
         states.append(current)
     joined = torch.cat(outputs, 1).transpose(0, 1).to(v.dtype) if outputs else torch.zeros_like(v)

@@ -1,7 +1,7 @@
 """The definition of the gated delta rule, one token after the other.
 
-Yang, Kautz, Hatamizadeh, "Gated Delta Networks: improving Mamba2 with the delta rule" (ICLR 2025), equation 10, with the
-state S as [D, V]:
+Yang, Kautz, Hatamizadeh, "Gated Delta Networks: improving Mamba2 with the delta rule" (ICLR 2025), equation 10, with
+the state S as [D, V]:
 
     S_t = e^{g_t} S_{t−1} + k_t u_tᵀ,   u_t = β_t (v_t − (e^{g_t} S_{t−1})ᵀ k_t),   o_t = scale · S_tᵀ q_t
 

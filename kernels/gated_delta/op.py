@@ -34,13 +34,13 @@ def gated_delta(
     bounds = sequence_bounds(batch, length, cu_seqlens)
     if state is None:
         state = torch.zeros(len(bounds) - 1, heads, size, v.shape[-1], device=q.device)
-    flat = [part.reshape(batch * length, *part.shape[2:]) for part in (q, k, v, g, beta)]
+    rows = [part.reshape(batch * length, *part.shape[2:]) for part in (q, k, v, g, beta)]
     if q.is_cuda and q.dtype != torch.float64:
         from kernels.gated_delta.triton_op import gated_delta_triton
 
-        o, state = gated_delta_triton(*flat, scale, state, bounds)
+        o, state = gated_delta_triton(rows[0], rows[1], rows[2], rows[3], rows[4], scale, state, bounds)
     else:
-        o, state = gated_delta_chunked(*flat, scale, state, bounds)
+        o, state = gated_delta_chunked(rows[0], rows[1], rows[2], rows[3], rows[4], scale, state, bounds)
     return o.reshape(v.shape), state
 
 

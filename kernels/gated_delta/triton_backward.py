@@ -1,6 +1,6 @@
 """The gated delta rule backward in Triton.
 
-With dS' the gradient of the state after a chunk, P[i, j] = e^{γ_i−γ_j} q_i·k_j (j ≤ i), and r, w, T as in ``chunked.py``:
+dS' is the gradient of the state after a chunk, P[i, j] = e^{γ_i−γ_j} q_i·k_j (j ≤ i), r, w and T as in ``chunked.py``:
 
     dr = scale Pᵀ do + e^{γ_C−γ} k dS'             dS = e^{γ_C} dS' + scale (e^γ q)ᵀ do − wᵀ dr       (``retreat``)
     dq, dk from P and the states, dw = −dr Sᵀ, du = dr                                               (``attention``)

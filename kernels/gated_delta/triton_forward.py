@@ -1,8 +1,8 @@
 """The gated delta rule forward in Triton (the algebra: ``chunked.py``).
 
-``prepare`` (all chunks at once) → ``advance`` per segment from nothing, and from the identity → ``join`` over segments →
-``advance`` again from the right states, with outputs. A segment is the affine map S → P S + B; P is what ``advance`` makes
-of the identity without values. With one segment a sequence, only ``prepare`` and the last ``advance`` run.
+``prepare`` (all chunks at once) → ``transitions`` (each segment from nothing, and from the identity) → ``join`` over
+segments → ``advance`` (each segment from the right state, with outputs). A segment is the affine map S → P S + B; P is
+what it makes of the identity without values. With one segment a sequence, only ``prepare`` and ``advance`` run.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def doubled(lower, solved, HALF: tl.constexpr, C: tl.constexpr):
 def inverse(lower, C: tl.constexpr):
     """(I + lower)^-1 of a strictly lower triangular [C, C] tile, by doubling the size of the solved diagonal blocks.
 
-    With X the inverse of the diagonal blocks of one size and L the part of ``lower`` that joins two of them, the inverse
-    of blocks twice that size is X − X L X: forward substitution, in log2 C steps, as stable as that.
+    With X the inverse of the diagonal blocks of one size and L the part of ``lower`` that joins two of them, the
+    inverse of blocks twice that size is X − X L X: forward substitution, in log2 C steps, as stable as that.
     """
     row = tl.arange(0, C)[:, None]
     column = tl.arange(0, C)[None, :]

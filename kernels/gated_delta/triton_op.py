@@ -34,11 +34,12 @@ class Plan(NamedTuple):
 
     @property
     def grid(self) -> tuple[int, int, int]:
+        """Segments, heads, blocks of value columns."""
         return self.layout.counts[1], self.heads, self.blocks
 
 
 def plan(q: Tensor, v: Tensor, bounds: Bounds, programs: int | None = None) -> Plan:
-    """Fixed per type and size; ``programs`` (for experiments) is how many programs a pass along segments should have."""
+    """Fixed per type and size; ``programs`` (for experiments): how many programs a pass along segments should have."""
     heads, size, value_size = q.shape[1], q.shape[2], v.shape[2]
     padded = power_of_two(size, 32)
     wide = q.dtype == torch.float32
@@ -113,6 +114,7 @@ class GatedDelta(torch.autograd.Function):
         state: Tensor,
         bounds: Bounds,
     ) -> tuple[Tensor, Tensor]:
+        """Keep what the backward pass needs, if there is to be one."""
         made = plan(q, v, bounds)
         ctx.scale, ctx.made = scale, made
         o, final = torch.empty_like(v), state.clone()  # as it is for a sequence without tokens
@@ -130,6 +132,7 @@ class GatedDelta(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients in the order of the arguments."""
         do, dfinal = (one.contiguous() for one in grads)
         made: Plan = ctx.made
         if not made.layout.counts[1]:
