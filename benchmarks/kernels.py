@@ -25,7 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from benchmarks.kernels_plan import COLD, MUST, PEERS, REST, SLOW_GROUPS
+from benchmarks.kernels_plan import COLD, MUST, PEERS, PEERS_MUST, REST, SLOW_GROUPS
 
 ROOT = Path(__file__).parent.parent
 Row = dict[str, Any]
@@ -85,7 +85,14 @@ def check(run: Run) -> None:
 
     jobs = [(op, str(number)) for op in STEPS for number in range(len(CASES[op]) + 1)]
     with ThreadPoolExecutor(max(2, (os.cpu_count() or 4) - 2)) as pool:
-        list(pool.map(lambda job: run.worker("kernels_check", *job, limit_s=min(150, run.left_s())), jobs))
+        list(
+            pool.map(
+                lambda job: run.worker(
+                    "kernels_check", *job, limit_s=min(150, run.left_s()), OMP_NUM_THREADS="1"
+                ),
+                jobs,
+            )
+        )
 
 
 def cells(run: Run, plan: dict[str, list[tuple[Any, ...]]], share: float = 1.0) -> None:
@@ -107,6 +114,7 @@ def measure_all(options: argparse.Namespace, path: Path) -> None:
     cells(run, MUST)
     if options.sweep:
         run.worker("kernels_cells", "sweep", limit_s=min(run.left_s(), 90))
+    cells(run, PEERS_MUST)
     for group in COLD:
         with tempfile.TemporaryDirectory() as cache:
             limit = min(run.left_s() - 5, SLOW_GROUPS.get(group, 40))

@@ -283,6 +283,22 @@ def sweep() -> None:
                 emit(**row, refused=f"{type(error).__name__}: {error}"[:200])
 
 
+def profile() -> None:
+    """Microseconds of each kernel of a call, of ours at the cell that matters most."""
+    for group in ("favor_plus", "gated_delta"):
+        for what in ("forward", "both"):
+            run = GROUPS[group](Cell(what, 131072))
+            run()
+            torch.cuda.synchronize()
+            with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CUDA]) as seen:
+                for _ in range(5):
+                    run()
+                torch.cuda.synchronize()
+            times = {one.key[:60]: round(one.device_time_total / 5, 1) for one in seen.key_averages()}
+            most = sorted(times.items(), key=lambda item: -item[1])[:14]
+            emit(kind="profile", group=group, what=what, length=131072, heads=4, size=64, us=dict(most))
+
+
 @contextlib.contextmanager
 def changed_plan(group: str, option: dict[str, int], programs: int | None) -> Iterator[None]:
     module = importlib.import_module(f"kernels.{group}.triton_op")
@@ -324,6 +340,7 @@ if __name__ == "__main__":
     elif sys.argv[1] == "cold":
         cold(sys.argv[2])
     elif sys.argv[1] == "sweep":
+        profile()
         sweep()
     else:
         main(sys.argv[1], float(sys.argv[2]), json.loads(sys.argv[3]))

@@ -23,6 +23,8 @@ MUST: Plan = {
     "favor_plus": _base(MUST_LENGTHS, "forward", "both"),
     "gated_delta": _base(MUST_LENGTHS, "forward", "both"),
     "sdpa_flash": _base(MUST_LENGTHS, "forward", "both"),
+}
+PEERS_MUST: Plan = {
     "fla_gated_delta": _base(MUST_LENGTHS, "forward", "both"),
     "fla_linear_attn": _base(MUST_LENGTHS, "forward", "both"),
 }

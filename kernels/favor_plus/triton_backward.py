@@ -125,7 +125,7 @@ def reverse_scan(
         first = (chunk.to(tl.int64) * H + head) * M
         end_peak = tl.load(chunk_peaks + last + one, mask=some, other=EMPTY_PEAK)
         start_peak = tl.load(chunk_peaks + first + one, mask=some, other=EMPTY_PEAK)
-        fall = tl.where(step == 0, 1.0, tl.exp2(end_peak - above))
+        fall = tl.where(step == 0, 1.0, tl.exp2(tl.minimum(end_peak - above, 0.0)))
         place = (segment.to(tl.int64) * H + head) * M
         added = tl.load(back + place * V + many, mask=inside, other=0.0)
         added_weight = tl.load(back_mass + place + one, mask=some, other=0.0)
@@ -137,7 +137,7 @@ def reverse_scan(
         total = total * fall[:, None] + added
         weight = weight * fall + added_weight
         above = start_peak
-    fall = tl.where(high == low, 1.0, tl.exp2(initial - above))
+    fall = tl.where(high == low, 1.0, tl.exp2(tl.minimum(initial - above, 0.0)))
     tl.store(dsums0 + own * V + many, total * fall[:, None], mask=inside)
     tl.store(dmass0 + own + one, weight * fall, mask=some)
 

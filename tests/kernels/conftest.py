@@ -15,12 +15,12 @@ if not GPU:
 
 @pytest.fixture
 def device(monkeypatch: pytest.MonkeyPatch) -> str:
-    """Where kernels run. Segments are as short as they can be, so that small cases have several."""
+    """Where kernels run. Segments are of two chunks, so that small cases have several of both."""
     if importlib.util.find_spec("triton") is None:
         pytest.skip("triton is not installed (make test-kernels)")
     from kernels.favor_plus import triton_op as favor
     from kernels.gated_delta import triton_op as gated
 
-    monkeypatch.setattr(favor, "LEAST_CHUNKS", 1)
-    monkeypatch.setattr(gated, "LEAST_CHUNKS", 1)
+    monkeypatch.setattr(favor, "LEAST_CHUNKS", 2)
+    monkeypatch.setattr(gated, "LEAST_CHUNKS", 2)
     return "cuda" if GPU else "cpu"
