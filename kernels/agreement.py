@@ -125,8 +125,10 @@ def gated_errors(run: Callable[..., Any], case: Case, device: str = "cpu", seed:
     rng = torch.Generator().manual_seed(seed)
     q, k, v = (tokens(case, rng, size) for size in (case.size, case.size, case.value_size))
     k = torch.nn.functional.normalize(k.float() + 0.3, dim=-1).to(case.dtype)  # correlated, so that T matters
-    gate = -torch.rand(*q.shape[:2], generator=rng) * 0.2
-    beta = torch.rand(q.shape[:2], generator=rng)
+    # Even heads remember for long, so that what one segment hands to the next is seen; odd ones forget.
+    forgets = torch.arange(case.heads) % 2
+    gate = -torch.rand(q.shape[:2], generator=rng) * (0.002 + 0.2 * forgets)
+    beta = torch.rand(q.shape[:2], generator=rng) * (0.2 + 0.8 * forgets)
     state = torch.randn(len(case.lengths), case.heads, case.size, case.value_size, generator=rng)
     weights = [
         torch.randn(v.shape, generator=rng).to(case.dtype),

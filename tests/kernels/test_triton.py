@@ -93,7 +93,7 @@ MUTATIONS = (
     Mutation("favor_plus", "triton_forward", "scan_segments", "weight * old + added_weight", "weight + added_weight"),
     Mutation("favor_plus", "triton_forward", "outputs", "weight *= fall", "weight *= 1.0"),
     Mutation("favor_plus", "triton_backward", "products", "left * right", "left * left"),
-    Mutation("favor_plus", "triton_backward", "reverse_segments", "above = peak", "above = above"),
+    Mutation("favor_plus", "triton_backward", "reverse_segments", "weight * fall - tl.sum", "weight - tl.sum"),
     Mutation("favor_plus", "triton_backward", "reverse_scan", "weight * fall + added_weight", "weight + added_weight"),
     Mutation("favor_plus", "triton_backward", "query_gradients", "token[:, None] <= token", "token[:, None] < token"),
     Mutation("favor_plus", "triton_backward", "key_gradients", "root * root * tl.sum", "root * tl.sum"),
