@@ -2,6 +2,8 @@
 # make test    set everything up and run all tests
 # make lint    ruff, mypy --strict, import-linter
 # make bench   completion latency on this machine
+# make bench-kernels   linear attention of ours and of others, on one GPU
+# make test-kernels    the Triton kernels in Triton's interpreter (installs triton, 1 GB, into build/)
 # make eval    quality on the development sets: make eval EVAL="…" (see codeworld eval --help)
 PYTHON ?= python3
 VENV ?= .venv
@@ -10,7 +12,7 @@ export PYTHON TORCH
 BIN := $(VENV)/bin
 SETUP := pyproject.toml constraints.txt scripts/install.sh
 
-.PHONY: run test lint bench eval clean
+.PHONY: run test test-kernels lint bench bench-kernels eval clean
 
 # Threshold 0: the completion has to pass every check, and its confidence is printed instead of deciding.
 run: $(VENV)/installed
@@ -27,6 +29,14 @@ lint: $(VENV)/installed-dev
 
 bench: $(VENV)/installed
 	$(BIN)/codeworld bench
+
+# With the python that has torch and triton; WHEELS: a folder of wheels of peers, such as fla-core.
+bench-kernels:
+	$(PYTHON) -m benchmarks.kernels --check $(if $(WHEELS),--wheels $(WHEELS))
+
+test-kernels: $(VENV)/installed-dev
+	@test -d build/triton || $(BIN)/pip install -qq --target build/triton --no-deps triton
+	PYTHONPATH=build/triton $(BIN)/python -m pytest tests/kernels
 
 eval: $(VENV)/installed-dev
 	$(BIN)/codeworld eval $(EVAL)

@@ -28,7 +28,7 @@ TORCH_FREE = (
     "codeworld.syntax.document",
     "codeworld.verify.checks",
 )
-PACKAGES = ("codeworld", "lsp_server")
+PACKAGES = ("codeworld", "kernels", "lsp_server")
 
 
 def in_fresh_process(script: str) -> subprocess.CompletedProcess[str]:

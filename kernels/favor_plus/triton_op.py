@@ -1,0 +1,207 @@
+"""FAVOR+ on a GPU: which kernels run, in which order, with what memory between them."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from kernels.favor_plus import triton_backward as backward
+from kernels.favor_plus import triton_forward as forward
+from kernels.favor_plus.state import FavorState
+from kernels.hardware import operands, power_of_two, processors
+from kernels.layout import Bounds, Layout, layout, segment_chunks
+
+PROGRAMS_PER_PROCESSOR = 4
+LEAST_CHUNKS = 4
+
+
+class Plan(NamedTuple):
+    """Sizes and launch options that all kernels of one call share."""
+
+    layout: Layout
+    grid: tuple[int, int, int]
+    heads: int
+    sizes: dict[str, Any]
+    options: dict[str, int]
+
+    @property
+    def chunk(self) -> int:
+        """Tokens of a chunk."""
+        return int(self.sizes["C"])
+
+
+def plan(q: Tensor, v: Tensor, w: Tensor, bounds: Bounds, programs: int | None = None) -> Plan:
+    """Fixed per type and size; ``programs`` (for experiments) is how many programs a pass should have."""
+    bf16, precision = operands(q.dtype)
+    heads, size, value_size, features = q.shape[1], q.shape[2], v.shape[2], w.shape[0]
+    padded, padded_features = power_of_two(size, 32), power_of_two(features)
+    huge = padded_features * padded > 128 * 128
+    columns = min(power_of_two(value_size, 32), 128 if bf16 and not huge else 64)
+    chunk = 64 if bf16 and not huge else 32
+    blocks = -(-value_size // columns)
+    programs = programs or PROGRAMS_PER_PROCESSOR * processors(q.device)
+    count = segment_chunks(bounds, chunk, heads * blocks, programs, LEAST_CHUNKS)
+    table = layout(bounds, chunk, count, q.device)
+    sizes = {
+        "D": size, "V": value_size, "M": features, "DP": padded, "MP": padded_features, "BV": columns, "C": chunk,
+        "BF16": bf16, "PRECISION": precision,
+    }  # fmt: skip
+    options = {"num_warps": 8 if padded_features > 64 else 4, "num_stages": 1 if huge else 2}
+    return Plan(table, (table.counts[1], heads, blocks), heads, sizes, options)
+
+
+def _scan_sizes(made: Plan) -> dict[str, int]:
+    value = int(made.sizes["V"])
+    return {"V": value, "M": int(made.sizes["M"]), "BM": 8, "VP": power_of_two(value, 32)}
+
+
+def _scan_grid(made: Plan) -> tuple[int, int, int]:
+    return made.layout.counts[0], made.heads, -(-int(made.sizes["M"]) // 8)
+
+
+def segment_starts(
+    k: Tensor, v: Tensor, w: Tensor, root: float, initial: FavorState, made: Plan
+) -> FavorState:
+    """The state before each segment; its peaks are in base 2."""
+    table, features = made.layout, int(made.sizes["M"])
+    shape = (table.counts[1], made.heads, features)
+    sums = torch.empty(*shape, v.shape[2], device=k.device)
+    mass, peaks = torch.empty(shape, device=k.device), torch.empty(shape, device=k.device)
+    forward.segment_states[made.grid](
+        k, v, w, table.segments, sums, mass, peaks, root, made.heads, **made.sizes, **made.options
+    )
+    forward.scan_segments[_scan_grid(made)](
+        table.sequences, sums, mass, peaks, *initial, made.heads, **_scan_sizes(made), num_warps=4
+    )
+    return FavorState(sums, mass, peaks)
+
+
+def run_forward(
+    q: Tensor, k: Tensor, v: Tensor, w: Tensor, scale: float, initial: FavorState, made: Plan, keep: bool
+) -> tuple[Tensor, FavorState, FavorState, Tensor, Tensor]:
+    """o, the final state, the states before segments, and (``keep``) what the backward pass needs."""
+    table = made.layout
+    o = torch.empty_like(v)
+    final = FavorState(*(part.clone() for part in initial))  # of a sequence without tokens
+    if not table.counts[1]:
+        return o, final, initial, o, o
+    root = scale**0.5
+    norms = torch.empty(q.shape[:2] if keep else 1, device=q.device)
+    features = int(made.sizes["M"])
+    peaks = torch.empty((table.counts[2], made.heads, features) if keep else (1,), device=q.device)
+    split = table.split or keep
+    starts = segment_starts(k, v, w, root, initial, made) if split else initial
+    forward.outputs[made.grid](
+        q, k, v, w, o, norms, peaks, *starts, *initial, *final, table.segments, table.sequences, root, made.heads,
+        **made.sizes, SPLIT=split, KEEP=keep, **made.options,
+    )  # fmt: skip
+    return o, final, starts, norms, peaks
+
+
+class FavorPlus(torch.autograd.Function):
+    """Forward and backward; the features and the initial peaks are constants."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, q: Tensor, k: Tensor, v: Tensor, w: Tensor, scale: float, sums: Tensor, mass: Tensor, peak: Tensor,
+        bounds: Bounds,
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+        """Keep what the backward pass needs, if there is to be one."""
+        made = plan(q, v, w, bounds)
+        keep = any(ctx.needs_input_grad)
+        initial = FavorState(sums, mass, peak)
+        o, final, starts, norms, peaks = run_forward(q, k, v, w, scale, initial, made, keep)
+        if keep:
+            ctx.save_for_backward(q, k, v, w, o, peak, norms, peaks, *starts)
+            ctx.scale, ctx.made = scale, made
+        ctx.mark_non_differentiable(final.peak)
+        return o, final.sums, final.mass, final.peak
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        """Gradients in the order of the arguments."""
+        do, dsums, dmass, _ = (one.contiguous() for one in grads)
+        q, k, v, w, o, peak, norms, peaks, *starts = ctx.saved_tensors
+        made: Plan = ctx.made
+        if not made.layout.counts[1]:
+            return torch.zeros_like(q), torch.zeros_like(k), do, None, None, dsums, dmass, None, None
+        saved = (norms, peaks, FavorState(*starts))
+        dq, dk, dv, dsums0, dmass0 = run_backward(
+            q, k, v, w, o, do, ctx.scale, saved, (dsums, dmass, peak), made
+        )
+        return dq, dk, dv, None, None, dsums0, dmass0, None, None
+
+
+def run_backward(
+    q: Tensor, k: Tensor, v: Tensor, w: Tensor, o: Tensor, do: Tensor, scale: float,
+    saved: tuple[Tensor, Tensor, FavorState], after: tuple[Tensor, Tensor, Tensor], made: Plan,
+) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:  # fmt: skip
+    """Gradients of q, k, v, initial sums and mass; ``after``: those of the final ones, and the initial peak."""
+    norms, peaks, starts = saved
+    table, heads, root, value = made.layout, made.heads, scale**0.5, v.shape[2]
+    delta = torch.empty(q.shape[:2], device=q.device)
+    rows, padded = 32, power_of_two(value, 32)
+    backward.products[(-(-delta.numel() // rows),)](
+        do, o, delta, delta.numel(), V=value, VP=padded, R=rows, num_warps=4
+    )
+    back, back_mass = torch.empty_like(starts.sums), torch.empty_like(starts.mass)
+    token_data = (do, norms, delta, peaks)
+    backward.reverse_segments[made.grid](
+        q,
+        do,
+        w,
+        norms,
+        delta,
+        peaks,
+        table.segments,
+        back,
+        back_mass,
+        root,
+        heads,
+        **made.sizes,
+        **made.options,
+    )
+    dsums0, dmass0 = torch.empty_like(after[0]), torch.empty_like(after[1])
+    backward.reverse_scan[_scan_grid(made)](
+        table.sequences, table.segments, peaks, back, back_mass, after[0], after[1], dsums0, dmass0, after[2], heads,
+        **_scan_sizes(made), C=made.chunk, num_warps=4,
+    )  # fmt: skip
+    blocks = made.grid[2]
+    kind = q.dtype if blocks == 1 else torch.float32
+    dq, dk = (torch.empty(blocks, *q.shape, dtype=kind, device=q.device) for _ in range(2))
+    dv = torch.empty_like(v)
+    backward.query_gradients[made.grid](
+        q,
+        k,
+        v,
+        w,
+        *token_data,
+        *starts,
+        table.segments,
+        dq,
+        root,
+        heads,
+        q.numel(),
+        **made.sizes,
+        **made.options,
+    )
+    backward.key_gradients[made.grid](
+        q, k, v, w, *token_data, back, back_mass, table.segments, dk, dv, root, heads, q.numel(),
+        **made.sizes, **made.options,
+    )  # fmt: skip
+    if blocks == 1:
+        return dq[0], dk[0], dv, dsums0, dmass0
+    return dq.sum(0).to(q.dtype), dk.sum(0).to(k.dtype), dv, dsums0, dmass0
+
+
+def favor_plus_triton(
+    q: Tensor, k: Tensor, v: Tensor, w: Tensor, scale: float, state: FavorState, bounds: Bounds
+) -> tuple[Tensor, FavorState]:
+    """As ``favor_plus_naive``, on the device of the tensors."""
+    parts = [part.float().contiguous() for part in state]
+    flat = [part.contiguous() for part in (q, k, v, w)]
+    with torch.cuda.device_of(q):
+        o, *final = FavorPlus.apply(*flat, scale, *parts, bounds)
+    return o, FavorState(*final)

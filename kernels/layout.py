@@ -1,0 +1,93 @@
+"""Where sequences, segments and chunks begin and end: the tables that the kernels are launched over.
+
+Tokens of all sequences lie in one row, ``[total tokens, heads, size]``. A sequence is cut into segments, which are
+processed in parallel, and a segment into chunks, which are processed one after the other. Neither ever spans two
+sequences, so ragged batches need no padding.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+
+Bounds = tuple[int, ...]
+"""First token of each sequence, and one past the last token of the last."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """int32 tables on the device.
+
+    ``sequences`` [N, 2]: first segment, one past the last. ``segments`` [S, 4]: sequence, first token, one past the
+    last token, first chunk. ``chunks`` [C, 2]: first token, one past the last token.
+    """
+
+    sequences: Tensor
+    segments: Tensor
+    chunks: Tensor
+    split: bool
+    """Does any sequence have more than one segment?"""
+
+    @property
+    def counts(self) -> tuple[int, int, int]:
+        """Sequences, segments and chunks."""
+        return len(self.sequences), len(self.segments), len(self.chunks)
+
+
+def sequence_bounds(batch: int, length: int, cu_seqlens: Tensor | Sequence[int] | None) -> Bounds:
+    """The bounds of a batch; ``cu_seqlens`` (a batch of one row) cuts it into sequences of any length.
+
+    Reading ``cu_seqlens`` from a GPU waits for it: pass a list, or a tensor of the CPU, where that matters.
+    """
+    if cu_seqlens is None:
+        return tuple(range(0, batch * length + 1, length)) if length else (0,) * (batch + 1)
+    bounds = tuple(
+        int(one) for one in (cu_seqlens.tolist() if isinstance(cu_seqlens, Tensor) else cu_seqlens)
+    )
+    if batch != 1:
+        raise ValueError(f"cu_seqlens needs a batch of 1, not {batch}")
+    if len(bounds) < 2 or bounds[0] != 0 or bounds[-1] != length or list(bounds) != sorted(bounds):
+        raise ValueError(f"cu_seqlens must rise from 0 to {length}")
+    return bounds
+
+
+@lru_cache(maxsize=64)
+def layout(bounds: Bounds, chunk: int, segment_chunks: int, device: torch.device) -> Layout:
+    """Cut sequences into segments of at most ``segment_chunks`` chunks of ``chunk`` tokens."""
+    sequences: list[tuple[int, int]] = []
+    segments: list[tuple[int, int, int, int]] = []
+    firsts: list[Tensor] = []
+    ends: list[Tensor] = []
+    chunks = 0
+    for number, (start, end) in enumerate(pairwise(bounds)):
+        first_segment = len(segments)
+        for first in range(start, end, chunk * segment_chunks):
+            last = min(end, first + chunk * segment_chunks)
+            segments.append((number, first, last, chunks))
+            firsts.append(torch.arange(first, last, chunk))
+            ends.append((firsts[-1] + chunk).clamp(max=last))
+            chunks += len(firsts[-1])
+        sequences.append((first_segment, len(segments)))
+    table = torch.stack([torch.cat(firsts), torch.cat(ends)], 1) if firsts else torch.zeros(0, 2)
+
+    def put(rows: Tensor) -> Tensor:
+        return rows.to(torch.int32).contiguous().to(device)
+
+    split = any(end - first > 1 for first, end in sequences)
+    return Layout(put(torch.tensor(sequences)), put(torch.tensor(segments).reshape(-1, 4)), put(table), split)
+
+
+def segment_chunks(bounds: Bounds, chunk: int, lanes: int, programs: int, least: int) -> int:
+    """How many chunks a segment gets, so that ``lanes`` (heads × blocks) × segments comes to about ``programs``.
+
+    A segment has at least ``least`` chunks: below that, joining segments costs more than it saves.
+    """
+    chunks = sum(-(-(end - start) // chunk) for start, end in pairwise(bounds))
+    wanted = -(-chunks * lanes // programs)
+    longest = max((end - start for start, end in pairwise(bounds)), default=0)
+    return max(1, min(max(wanted, least), -(-longest // chunk)))
