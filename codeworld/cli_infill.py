@@ -23,6 +23,8 @@ from codeworld.errors import BadInput
 from codeworld.ranking import rank
 from codeworld.syntax.document import Document
 
+ALTERNATIVES = 4
+
 
 class Hole(msgspec.Struct, frozen=True):
     """One input record; other fields are ignored."""
@@ -107,7 +109,7 @@ def fill(hole: Hole, model: Model, settings: CompletionSettings) -> Fill:
     request = prepare(snapshot, cursor_char, path="", index=RepositoryIndex(), rules=None, settings=settings)
     if isinstance(request, Reject):
         return _record(hole, begin)
-    reply = model.infill(request)
+    reply = model.infill(msgspec.structs.replace(request, alternatives=ALTERNATIVES))
     verdict = choose(snapshot, cursor_char, reply, settings)
     if isinstance(verdict, Accept):
         return _record(hole, begin, verdict.candidate, verdict.text, accepted=True)

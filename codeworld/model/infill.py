@@ -13,6 +13,7 @@ import torch
 
 from codeworld.canvas import Candidate, InfillReply, InfillRequest, Seed, Source
 from codeworld.model import checkpoint, fill, quantised
+from codeworld.model.continuation import go_on, next_indentation
 from codeworld.model.denoiser import Canvas, denoise, predict
 from codeworld.model.fill import Allowed
 from codeworld.model.network import Network
@@ -34,6 +35,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     span_canvases: tuple[int, ...] = (32, 64, 96)
     line_passes: int = 16
     span_passes: int = 48
+    continued: int = 256  # tokens of a continuation where nothing follows
+    turn_margin_nats: float = 3.0  # an alternative may be so much less likely than the greedy fill
     seeds: int = 3  # retrieved lines that are scored
     edited: int = 1  # and those that are tried with noise
     edit_steps: int = 2
@@ -77,7 +80,10 @@ class Infiller:
         seeds = [s for s in seeds if self._continues(context, s)]
         found: list[Candidate] = []
         drafts: list[Draft] = []
-        if Source.VERIFIED in request.sources:
+        if not one_line and not request.suffix.strip():
+            drafts += seeds
+            found += self._continued(request, should_stop)
+        elif Source.VERIFIED in request.sources:
             found += self._verified(context, allowed, request, seeds, should_stop)
         else:
             drafts += seeds
@@ -93,6 +99,17 @@ class Infiller:
         latency = 1000 * (time.perf_counter() - begin)
         kept = tuple(found[: request.max_candidates])
         return InfillReply(candidates=kept, latency_ms=latency, device=self.device, model=self.model)
+
+    def _continued(self, request: InfillRequest, should_stop: Callable[[], bool]) -> list[Candidate]:
+        """The block that the prefix has begun, to its end."""
+        indent = next_indentation(request.prefix)
+        prefix = request.prefix + indent
+        context = self.reader.context(prefix, "", request.path, should_stop)
+        line_before = prefix[prefix.rfind("\n") + 1 :]
+        ids, text, logprob = go_on(self.reader, context, line_before, self.profile.continued, should_stop)
+        if not text.strip():
+            return []
+        return [Candidate(indent + text, Source.READER, logprob, tokens=len(ids), steps=len(ids))]
 
     def _verified(
         self, context: Context, allowed: Allowed, request: InfillRequest, seeds: list[Draft],
@@ -113,6 +130,31 @@ class Infiller:
         hopeless = path.logprob_nats < least
         if self._continues(context, draft) and (path.ended or not (found or hopeless)):
             found.append(self._candidate(context, draft, path.logprob_nats))
+        if path.ended and request.alternatives:
+            found += self._turned(context, speculation, request.alternatives, most, should_stop)
+        return found
+
+    def _turned(
+        self,
+        context: Context,
+        speculation: Speculation,
+        count: int,
+        most: int,
+        should_stop: Callable[[], bool],
+    ) -> list[Candidate]:
+        """Fills that differ from the greedy one from its least certain choices on, while they are not much less
+        likely: greedy is not the most likely, and what does not pass the checks needs a second."""
+        greedy, found = speculation.path, list[Candidate]()
+        turns = sorted(greedy.turns, key=lambda turn: -turn.logprob_nats)[:count]
+        least = greedy.logprob_nats - self.profile.turn_margin_nats
+        for turn in turns:
+            if turn.logprob_nats < least:
+                break
+            other = speculation.turned(turn)
+            path = other.run([greedy.ids[turn.at + 1 :]], most, least, should_stop)
+            draft = Draft(path.ids, Source.VERIFIED, greedy.certainty, greedy.passes + path.passes)
+            if path.ended and path.logprob_nats >= least and self._continues(context, draft):
+                found.append(self._candidate(context, draft, path.logprob_nats))
         return found
 
     def _denoised(

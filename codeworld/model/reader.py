@@ -160,6 +160,16 @@ class Reader:
             mask = torch.cat((seen, own), dim=1)
         return self._run(x, positions, context.begin, at, mask)
 
+    @torch.inference_mode()
+    def follow(self, context: Context, token: int, count: int) -> Tensor:
+        """The hidden state [width] behind ``token`` as the stream goes on: the last token of the prefix (``count`` 0),
+        or the ``count``-th after it. It sees the prefix and those before it, not the suffix."""
+        device = self.like.device
+        at = context.end - 1 + count
+        x = self.network.embed(torch.tensor([[token]], device=device))
+        position = torch.tensor([context.position - 1 + count], device=device)
+        return self._run(x, position, self.suffix_tokens, at, None)[0]
+
     def _run(self, x: Tensor, positions: Tensor, base: int, at: int, mask: Tensor | None) -> Tensor:
         end = at + x.shape[1]
         if end > self.room:

@@ -20,6 +20,14 @@ from codeworld.model.tokenizer import END, FILL, MASK
 ROOM = 6  # masked slots that a canvas should have at least; else a longer one is taken
 
 
+class Turn(msgspec.Struct, frozen=True):
+    """Where the path could have gone instead: its second choice."""
+
+    at: int  # tokens of the path before it
+    token: int
+    logprob_nats: float  # of those and this one
+
+
 class Path(msgspec.Struct):
     """The reader's greedy fill as far as it is known, without the end."""
 
@@ -32,6 +40,7 @@ class Path(msgspec.Struct):
     first: list[int] | None = None  # what the denoiser drafted in its first call, in one step
     certainty: float = 0.0  # the denoiser's mean probability of that
     seed_logprobs: list[float] = []
+    turns: list[Turn] = []
 
 
 class _Group(msgspec.Struct):
@@ -50,6 +59,14 @@ class Speculation:
         self.lengths = lengths
         self.path = Path()
 
+    def turned(self, turn: Turn) -> Speculation:
+        """The same hole, its path bent at ``turn``."""
+        other = Speculation(self.reader, self.context, self.allowed, self.lengths)
+        other.path.logprob_nats = turn.logprob_nats
+        other.path.ids = self.path.ids[: turn.at] + ([] if turn.token == END else [turn.token])
+        other.path.ended = turn.token == END
+        return other
+
     @torch.inference_mode()
     def run(
         self,
@@ -60,7 +77,7 @@ class Speculation:
     ) -> Path:
         """Decode in at most ``most_passes`` passes, and while the fill is no less likely than that. Raises Stopped."""
         path, longest = self.path, self.reader.config.canvas_tokens - 1
-        draft = self._pass(list(seeds), canvas=True)
+        draft = None if path.ended else self._pass(list(seeds), canvas=not path.ids)
         while not path.ended and path.passes < most_passes and len(path.ids) < longest:
             if path.logprob_nats < least_logprob_nats:
                 break
@@ -108,23 +125,27 @@ class Speculation:
         path = self.path
         logits = self.reader.network.logits(hidden).float()
         logprobs = logits.log_softmax(-1)
-        best: tuple[int, list[int], _Group, list[float]] | None = None
+        best: tuple[int, Tensor, _Group, list[float], list[float]] | None = None
         for group in groups:
             rows = slice(group.at + group.pending - 1, group.at + group.pending + len(group.draft))
             biased = logits[rows] + self.allowed.bias(first=False)
             if not path.ids:
                 biased[0] = logits[rows][0] + self.allowed.bias(first=True)
-            chosen = biased.argmax(-1)
-            ends = torch.tensor([*group.draft, END], device=chosen.device)
+            choices = biased.topk(2).indices
+            ends = torch.tensor([*group.draft, END], device=choices.device)
             if path.passes == 1:
                 path.seed_logprobs.append(float(logprobs[rows].gather(1, ends[:, None]).sum()))
-            taken = logprobs[rows].gather(1, chosen[:, None])[:, 0].tolist()
-            tokens = chosen.tolist()
+            taken, instead = logprobs[rows].gather(1, choices).T.tolist()
+            tokens = choices[:, 0].tolist()
             right = next((i for i, t in enumerate(group.draft) if t != tokens[i]), len(group.draft))
             if best is None or right > best[0]:
-                best = right, tokens, group, taken
+                best = right, choices, group, taken, instead
         assert best is not None
-        right, tokens, group, taken = best
+        right, choices, group, taken, instead = best
+        tokens, seconds = choices.T.tolist()
+        for i in range(right + 1):
+            before = path.logprob_nats + sum(taken[:i])
+            path.turns.append(Turn(len(path.ids) + i, seconds[i], before + instead[i]))
         self._keep(group, group.pending + right)
         path.logprob_nats += sum(taken[: right + 1])
         path.ids += tokens[:right]

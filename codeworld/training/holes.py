@@ -15,6 +15,7 @@ import io
 import itertools
 import json
 import random
+import re
 import subprocess
 import tokenize
 from collections.abc import Iterable, Iterator, Sequence
@@ -27,13 +28,14 @@ from codeworld.canvas import InfillRequest, Seed, Shape
 from codeworld.context.budget import build_request
 from codeworld.context.retrieval import RepositoryIndex
 
-Kind = Literal["rest", "line", "block", "single", "multi", "random"]
+Kind = Literal["rest", "line", "block", "single", "multi", "random", "function"]
 
 MIN_TARGET_CHARS = 6
 MAX_TARGET_CHARS = 400  # beyond this a "line" is data
 MAX_FILE_BYTES = 200_000
 MAX_BLOCK_LINES = 4
 PER_REPOSITORY: dict[Kind, int] = {"rest": 58, "line": 58, "block": 50}
+DOCSTRING = re.compile(r"(\"{3}|'{3})[\s\S]*?\1[ \t]*\n")
 _NOT_CODE = (tokenize.COMMENT,)
 _LAYOUT = (
     tokenize.NEWLINE,
@@ -180,6 +182,19 @@ def mbpp_holes(lines: Iterable[str]) -> Iterator[Hole]:
         )
 
 
+def function_holes(lines: Iterable[str]) -> Iterator[Hole]:
+    """The same problems as functions to be written from signature and docstring: one hole for each program."""
+    seen = set()
+    for line in lines:
+        item = json.loads(line)
+        program = item["prompt"] + item["canonical_solution"] + item["suffix"]
+        docstring = DOCSTRING.search(program, program.index("def " + item["entry_point"]))
+        if docstring and item["source_id"] not in seen:
+            seen.add(item["source_id"])
+            start = docstring.end()
+            yield Hole(item["source_id"], "function", "span", program[:start], "", program[start:])
+
+
 def git_files(git_dir: Path, commit: str) -> list[tuple[str, str]]:
     """``(path, text)`` of the Python files of a commit that are UTF-8 and no larger than MAX_FILE_BYTES."""
     git = ["git", f"--git-dir={git_dir}"]
@@ -211,6 +226,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--mbpp", type=Path, help="mbpp_infilling_dev.jsonl.gz")
+    parser.add_argument(
+        "--functions", type=Path, help="the same file, for whole functions from their docstrings"
+    )
     parser.add_argument("--mirror", type=Path, help="folder of {owner+name}/repo git directories")
     parser.add_argument("--manifest", type=Path)
     parser.add_argument("--seed", type=int, default=20261124)
@@ -225,6 +243,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if args.mbpp:
         with gzip.open(args.mbpp, "rt", encoding="utf-8") as lines:
             holes.extend(mbpp_holes(lines))
+    if args.functions:
+        with gzip.open(args.functions, "rt", encoding="utf-8") as lines:
+            holes.extend(function_holes(lines))
     if args.mirror and args.manifest:
         counts = {kind: round(count * args.scale) for kind, count in PER_REPOSITORY.items()}
         for repo, commit in manifest_rows(args.manifest, "heldout-dev"):

@@ -90,3 +90,19 @@ def test_a_fill_that_has_become_unlikely_is_not_finished(reader: Reader) -> None
     assert path.passes < whole.passes
     assert path.logprob_nats < whole.logprob_nats / 3
     assert path.ids == whole.ids[: len(path.ids)]
+
+
+def test_a_turned_path_has_its_own_probability(reader: Reader) -> None:
+    """From each second choice on it is greedy again, and its probability is what scoring it anew gives."""
+    context = reader.context(PREFIX, SUFFIX, "a.py")
+    allowed = Allowed(reader, context.head, one_line=False)
+    speculation = Speculation(reader, context, allowed, (16,))
+    path = speculation.run([], 6)
+    assert len(path.turns) == len(path.ids)
+    for turn in path.turns[:6]:
+        other = speculation.turned(turn).run([path.ids[turn.at + 1 :]], 4)
+        assert other.ids[: turn.at] == path.ids[: turn.at]
+        assert other.ended or other.ids[turn.at] == turn.token != path.ids[turn.at]
+        scored = fill.score(reader, context, [other.ids])[0]
+        expected = scored.sum() if other.ended else scored[:-1].sum()
+        assert other.logprob_nats == pytest.approx(float(expected), abs=2e-2)
