@@ -10,6 +10,7 @@ from codeworld.repair.localise import SyntaxFault, indentation
 
 _HEADER_END = re.compile(r":\s*(#.*)?$")
 _DEFINITION = re.compile(r"\s*(async\s+def|def|class)\b")
+_CLAUSE = re.compile(r"\s*(else|elif|except|finally)\b")
 Move = tuple[tuple[Edit, ...], str, float]
 
 
@@ -23,7 +24,7 @@ def indentation_edits(text: str, fault: SyntaxFault) -> Iterator[Move]:
     if fault.message.startswith("expected an indented block"):
         yield from _deeper(lines, fault.line)
         yield from _body(lines, fault.line)
-    elif "indent" in fault.message:
+    elif "indent" in fault.message or _CLAUSE.match(lines[fault.line]):
         yield from _other_level(lines, fault.line)
 
 
@@ -62,7 +63,7 @@ def _statements(lines: list[str], first: int, indent: str) -> list[int]:
         code = lines[at].strip()
         if code and not code.startswith("#"):
             level = indentation(lines[at])
-            if len(level) <= len(indent) and code[0] not in ")]}" and not re.match(r"(else|elif|except|finally)\b", code):
+            if len(level) <= len(indent) and code[0] not in ")]}" and not _CLAUSE.match(code):
                 ends.append(at)
             if len(level) < len(indent):
                 break

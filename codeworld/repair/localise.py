@@ -50,7 +50,7 @@ def region(text: str, error: SyntaxFault) -> Region:
     """The innermost definition around the error whose lines alone show the same error, else the whole text."""
     lines = text.splitlines(keepends=True)
     whole = Region(0, len(lines), "")
-    if len(lines) < 60:
+    if len(lines) < 20:
         return whole  # parsing all of it is as quick
     for first in range(min(error.line, len(lines) - 1), -1, -1):
         indent = indentation(lines[first])

@@ -24,7 +24,7 @@ _LINES_AFTER = 4  # of the error: a bracket that is never closed may span so man
 _INSERTED = {
     ",": 3.0, ":": 3.0, ")": 2.6, "]": 2.8, "}": 3.4, "(": 3.2, "[": 3.6, "{": 4.6, "=": 4.0, ".": 4.4, "+": 4.2, "-": 5.0,
     "*": 4.6, "/": 5.2, '"': 3.6, "'": 3.6, " in ": 3.8, " and ": 4.4, " or ": 4.6, " not ": 5.2, " if ": 4.6, " else ": 4.6,
-    " for ": 4.8, "==": 4.4, "def ": 4.6, "#": 4.4, " as ": 4.8, " import ": 5.2, "%": 5.0,
+    " for ": 4.8, "==": 4.4, "def ": 4.6, " as ": 4.8, " import ": 5.2, "%": 5.0,
 }  # fmt: skip
 _REPLACED = {
     "=": {"==": 1.6, ":": 4.0}, ":": {"=": 4.5, ",": 4.5}, ";": {":": 1.8, ",": 2.5}, ".": {",": 2.6}, ",": {":": 4.0, ".": 4.0, ")": 4.5},
@@ -197,6 +197,11 @@ def _string(site: Site) -> Found:
             if "\n" in site.text[start : one.start_char]:
                 break
             yield _proposal(start, start, one.text, "open string", 2.0 + 0.4 * (index - back))
+    others = [t for t in quotes if len(t.text) == 1]
+    for one, other in zip(others, others[1:], strict=False):
+        if one.text != other.text and one.start_char >= site.fault.at_char:
+            yield _proposal(other.start_char, other.end_char, one.text, "same quote", 0.7)
+            yield _proposal(one.start_char, one.end_char, other.text, "same quote", 0.9)
     if "triple" in site.fault.message:
         yield from _long_string(site)
 
@@ -313,6 +318,8 @@ def _comment(site: Site) -> Found:
         if one.text == "//":
             yield _proposal(one.start_char, one.end_char, "#", "comment", 1.2)
             yield _proposal(one.start_char, one.end_char, "", "uncomment", 2.6)
+    if on_line:
+        yield _proposal(on_line[0].start_char, on_line[0].start_char, "# ", "comment", 6.0)
     words = [t for t in on_line if _is_plain_name(t)]
     if on_line and len(words) > 3 and len(words) > 0.7 * len(on_line):
         yield _proposal(on_line[0].start_char, on_line[0].start_char, "# ", "comment", 2.5)

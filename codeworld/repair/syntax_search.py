@@ -9,7 +9,7 @@ import msgspec
 
 from codeworld.repair.edits import Edit, Proposal, apply, difference
 from codeworld.repair.localise import Region, SyntaxFault, fault, indentation, region
-from codeworld.repair.rank import Budget, Infill, probabilities, rank
+from codeworld.repair.rank import Budget, Infill, rank
 from codeworld.repair.syntax_edits import neighbours
 
 _MOST_ERRORS = 8
@@ -56,8 +56,7 @@ def syntax_proposals(
         end = _replay(steps, number, other)
         if end is not None and fault(end) is None and end != best:
             found.append(_whole(text, end, [*chosen[:number], other, *chosen[number + 1 :]], loss))
-    shares = probabilities(found)
-    return [msgspec.structs.replace(one, cost=one.cost, logprob_nats=one.logprob_nats) for one, _ in zip(found, shares, strict=True)]
+    return found
 
 
 def _follow(text: str, infill: Infill | None, budget: Budget, should_stop: Callable[[], bool]) -> list[Step]:
@@ -124,6 +123,8 @@ def _helpful(text: str, error: SyntaxFault) -> list[Proposal]:
             found.append(one)
         elif _is_progress(error, after, grown=sum(edit.new_text.count("\n") for edit in one.edits)):
             found.append(msgspec.structs.replace(one, cost=one.cost + _UNFINISHED))
+        elif "unterminated" in error.message and after.line == error.line and after.message != error.message:
+            found.append(msgspec.structs.replace(one, cost=one.cost + 2 * _UNFINISHED))
     return found
 
 
