@@ -94,8 +94,7 @@ def main(arguments: list[str]) -> None:
     limit(plan)
     if plan.landlock:
         guard(plan)
-    if not plan.processes:
-        adopt_orphans()
+        adopt_orphans()  # bubblewrap has an init of its own
     try:
         os.execvp(arguments[1], arguments[1:])
     except OSError as error:
