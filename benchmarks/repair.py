@@ -28,7 +28,7 @@ from codeworld.canvas import Reject
 from codeworld.repair.edits import apply, difference
 from codeworld.repair.localise import fault
 from codeworld.repair.logic_search import logic_proposals
-from codeworld.repair.rank import Infill
+from codeworld.repair.rank import QUICK, Budget, Infill
 from codeworld.repair.repair import Settings, repair
 from codeworld.repair.syntax_edits import neighbours
 from codeworld.repair.syntax_search import syntax_proposals
@@ -168,13 +168,14 @@ def quantile(values: Sequence[float], at: float) -> float:
 
 
 def syntax_methods(infill: Infill | None) -> dict[str, Repairer]:
-    def with_reader(reader: Infill | None) -> Repairer:
-        return lambda text: [apply(text, one.edits) for one in syntax_proposals(text, reader, most=3)]
+    def with_reader(reader: Infill | None, budget: Budget = Budget()) -> Repairer:
+        return lambda text: [apply(text, one.edits) for one in syntax_proposals(text, reader, most=3, budget=budget)]
 
     methods: dict[str, Repairer] = {"ruff --fix": ruff, "enumeration, first that parses": first_that_parses}
     methods["enumeration, prior"] = with_reader(None)
     if infill is not None:
         methods["enumeration, prior and reader"] = with_reader(infill)
+        methods["enumeration, prior and reader, quick"] = with_reader(infill, QUICK)
     return methods
 
 

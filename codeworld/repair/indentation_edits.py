@@ -84,13 +84,17 @@ def _deeper(lines: list[str], first: int) -> Iterator[Move]:
         last = rank == len(ends) - 1
         stops = _DEFINITION.match(lines[end]) is not None if end < len(lines) else True
         if defines:
-            cost = 0.4 if last or stops else 3.0
+            cost = 0.3 if last and _is_class(lines[header]) else 0.5 if last or stops else 3.0
         else:
             cost = 0.8 + 0.5 * rank - (0.3 if last else 0.0)
         yield _shift(lines, first, end, old, new), "indent block", cost
     deeper = next((indentation(line) for line in lines[first + 1 :] if line.strip()), "")
     if len(deeper) > len(indentation(lines[header])) and deeper != new:
         yield _shift(lines, first, first + 1, old, deeper), "indent line", 1.2
+
+
+def _is_class(line: str) -> bool:
+    return line.lstrip().startswith("class")
 
 
 def _body(lines: list[str], first: int) -> Iterator[Move]:

@@ -23,12 +23,15 @@ _BATCH = 8  # programs that are judged together
 
 class Settings(msgspec.Struct, frozen=True):
     """``threshold``: least confidence of a fix that is offered. ``lines`` (from 0): where the fault must be, if known.
-    ``two_edits``: whether pairs of edits are tried where no single one passes the tests."""
+    ``describe``: what the program should do, for the model. ``two_edits``: whether pairs of edits are tried where no single
+    one passes the tests."""
 
     threshold: float = 0.5
     most_fixes: int = 3
     most_tests: int = 120  # programs that are run
+    least_tests: int = 40  # and, also when one of the first passes, to see whether others do: then it may be chance
     lines: frozenset[int] | None = None
+    describe: str = ""
     two_edits: bool = False
     budget: Budget = Budget()
 
@@ -44,17 +47,18 @@ def repair(
 ) -> list[Fix] | Reject:
     """Fixes, best first; each was verified as its ``checks`` say. Reasons: "nothing-wrong", "no-candidate", "no-test-passes",
     "below-threshold", "cancelled". Raises what ``infill`` and ``judge`` raise."""
-    broken = fault(text) is not None
-    if broken:
+    if infill is not None and settings.describe:
+        infill = _described(infill, settings.describe)
+    if fault(text) is not None:
         proposals = syntax_proposals(text, infill, budget=settings.budget, should_stop=should_stop)
         fixes = _verified(text, proposals)
-    elif judge is None and settings.lines is None:
-        return Reject("nothing-wrong", "it parses, and there is no test to say what is wrong")
+    elif judge is None and settings.lines is None and not settings.describe:
+        return Reject("nothing-wrong", "it parses, and nothing says what it should do: no test, no description")
     elif judge is not None and judge([text])[0]:
         return Reject("nothing-wrong", "it parses and passes the test")
     else:
         proposals = logic_proposals(text, infill, scope=Scope(settings.lines), should_stop=should_stop)
-        fixes = _verified(text, proposals)
+        fixes = _verified(text, proposals, may_be_right=judge is None)
     if should_stop():
         return Reject("cancelled")
     if not fixes:
@@ -67,14 +71,22 @@ def repair(
     return offered or Reject("below-threshold", f"{fixes[0].confidence:.2f} < {settings.threshold:.2f}")
 
 
-def _verified(text: str, proposals: list[Proposal]) -> list[Fix]:
+def _described(infill: Infill, description: str) -> Infill:
+    """The model reads the description as a comment above what it is shown."""
+    comment = f"# {' '.join(description.split())}\n"
+    return lambda hole: infill(msgspec.structs.replace(hole, prefix=comment + hole.prefix))
+
+
+def _verified(text: str, proposals: list[Proposal], *, may_be_right: bool = False) -> list[Fix]:
+    """Those that pass the checks; ``may_be_right`` leaves some of the probability to the program as it is."""
     passed: list[tuple[Proposal, str, tuple[str, ...]]] = []
     for one in proposals:
         after = apply(text, one.edits)
         checks = check(text, after)
         if not isinstance(checks, Reject):
             passed.append((one, after, checks))
-    shares = probabilities([one for one, _, _ in passed])
+    as_it_is = [Proposal((), "", 0.0)] if may_be_right else []
+    shares = probabilities([*(one for one, _, _ in passed), *as_it_is])[: len(passed)]
     return [
         Fix(one.edits, after, one.kind, round(share, 4), checks)
         for (one, after, checks), share in zip(passed, shares, strict=True)
@@ -89,21 +101,22 @@ def _tested(
     should_stop: Callable[[], bool],
     progress: Callable[[int, int], None],
 ) -> list[Fix]:
-    """Those that pass, in their order; their confidence is relative to the others that pass. Stops at the end of the batch
-    in which the first ones are found."""
-    total = min(len(fixes), settings.most_tests)
+    """Those that pass, in their order; their confidence is relative to the others that pass."""
+    total, passed = min(len(fixes), settings.most_tests), list[Fix]()
     for at in range(0, total, _BATCH):
         if should_stop():
             return []
+        if passed and at >= settings.least_tests:
+            break
         batch = fixes[at : min(at + _BATCH, total)]
-        passed = [one for one, good in zip(batch, judge([one.text for one in batch]), strict=True) if good]
+        passed += [one for one, good in zip(batch, judge([one.text for one in batch]), strict=True) if good]
         progress(min(at + _BATCH, total), total)
-        if passed:
-            whole = sum(one.confidence for one in passed) or 1.0
-            return [
-                msgspec.structs.replace(one, confidence=round(one.confidence / whole, 4), checks=(*one.checks, "tests"))
-                for one in passed
-            ]
+    if passed:
+        whole = sum(one.confidence for one in passed) or 1.0
+        return [
+            msgspec.structs.replace(one, confidence=round(one.confidence / whole, 4), checks=(*one.checks, "tests"))
+            for one in passed
+        ]
     return _pairs(text, fixes, judge, settings, should_stop) if settings.two_edits else []
 
 

@@ -6,6 +6,7 @@ far from the reported place cost more. Whether a neighbour parses is decided els
 
 from __future__ import annotations
 
+import builtins
 import keyword
 import re
 from collections.abc import Callable, Iterator
@@ -119,6 +120,14 @@ def _else_if(site: Site) -> Found:
             yield _proposal(one.start_char, other.end_char, "elif", "else if is elif", 0.1)
 
 
+def _generics(site: Site) -> Found:
+    """Another language's ``List<int>``."""
+    start = site.text.rfind("\n", 0, site.fault.at_char) + 1
+    for match in re.finditer(r"\b[A-Z]\w*(<)[\w\[\], ]+(>)", site.text[start : site.line_end]):
+        edits = tuple(Edit(start + match.start(i), start + match.end(i), new) for i, new in ((1, "["), (2, "]")))
+        yield Proposal(edits, "generic type", 0.8)
+
+
 def _comparison(site: Site) -> Found:
     likely = 0.0 if "'=='" in site.fault.message else 2.5
     equals = [t for t in site.tokens if t.text == "=" and t.start_char >= site.text.rfind("\n", 0, site.fault.at_char)]
@@ -128,22 +137,39 @@ def _comparison(site: Site) -> Found:
 
 
 def _never_closed(site: Site) -> Found:
-    if "was never closed" not in site.fault.message or site.at >= len(site.tokens):
+    """A bracket that the parser reports, or that is open where the error's line ends."""
+    reported = "was never closed" in site.fault.message
+    index = site.at if reported else _open_bracket(site)
+    if index is None or index >= len(site.tokens) or site.tokens[index].text not in PAIRS:
         return
-    opener = site.tokens[site.at]
-    close = PAIRS.get(opener.text)
-    if close is None:
-        return
-    yield _proposal(opener.start_char, opener.end_char, "", "delete bracket", 3.0)
-    depth, behind = 0, site.tokens[site.at + 1 :]
-    yield _proposal(opener.end_char, opener.end_char, close, "close bracket", 2.5)
+    opener, behind = site.tokens[index], site.tokens[index + 1 :]
+    close, extra = PAIRS[opener.text], 0.0 if reported else 0.8
+    yield _proposal(opener.start_char, opener.end_char, "", "delete bracket", 3.0 + extra)
+    yield _proposal(opener.end_char, opener.end_char, close, "close bracket", 2.5 + extra)
+    depth, commas = 0, False
     for rank, one in enumerate(behind):
         depth += (one.text in PAIRS) - (one.text in _OPENERS)
         if depth or one.kind == "comment":
             continue
-        cost = _closing_cost(site, one, behind[rank + 1] if rank + 1 < len(behind) else None)
+        following = behind[rank + 1] if rank + 1 < len(behind) else None
+        cost = _closing_cost(site, one, following)
+        if commas and opener.text == "(" and following is not None and following.text in ("in", "not"):
+            cost = 0.6  # if (a, b in pairs
+        commas |= one.text == ","
         lines = site.text.count("\n", opener.start_char, one.start_char)
-        yield _proposal(one.end_char, one.end_char, close, "close bracket", cost + 0.02 * rank + 1.2 * lines)
+        yield _proposal(one.end_char, one.end_char, close, "close bracket", cost + 0.02 * rank + 1.2 * lines + extra)
+
+
+def _open_bracket(site: Site) -> int | None:
+    """The last bracket on the error's line that nothing closes there."""
+    start, open_ = site.text.rfind("\n", 0, site.fault.at_char) + 1, list[int]()
+    for index, one in enumerate(site.tokens):
+        if start <= one.start_char < site.line_end:
+            if one.text in PAIRS:
+                open_.append(index)
+            elif one.text in _OPENERS and open_:
+                open_.pop()
+    return open_[-1] if open_ else None
 
 
 def _closing_cost(site: Site, one: Token, following: Token | None) -> float:
@@ -188,8 +214,10 @@ def _string(site: Site) -> Found:
         return
     quotes = [t for t in site.tokens if t.kind == "quote" and t.end_char <= site.line_end]
     for one in quotes[-1:]:
-        yield _proposal(one.start_char, one.end_char, "", "delete quote", 1.8)
+        is_code = _is_code(site, one)
+        yield _proposal(one.start_char, one.end_char, "", "delete quote", 0.3 if is_code else 1.8)
         for end, cost in _string_ends(site.text, one.end_char, site.line_end):
+            cost += is_code + 2.0 * (end == one.end_char)
             yield _proposal(end, end, one.text, "close string", cost)
         index = site.tokens.index(one)
         for back in range(index - 1, max(-1, index - 6), -1):
@@ -204,6 +232,13 @@ def _string(site: Site) -> Found:
             yield _proposal(one.start_char, one.end_char, other.text, "same quote", 0.9)
     if "triple" in site.fault.message:
         yield from _long_string(site)
+
+
+def _is_code(site: Site, quote: Token) -> bool:
+    """Whether what follows a quote is made of names that the program has elsewhere."""
+    words = set(re.findall(r"[^\W\d]\w*", site.text[quote.end_char : site.line_end]))
+    others = site.text[: quote.start_char] + site.text[site.line_end :]
+    return bool(words) and words <= set(re.findall(r"(?<![\w'\"])[^\W\d]\w*(?![\w'\"])", others)) | set(dir(builtins))
 
 
 def _string_ends(text: str, start: int, line_end: int) -> Iterator[tuple[int, float]]:
@@ -334,6 +369,7 @@ _PROPOSERS: tuple[Callable[[Site], Found], ...] = (
     _colon,
     _else_if,
     _comparison,
+    _generics,
     _never_closed,
     _brackets,
     _string,
