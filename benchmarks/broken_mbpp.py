@@ -26,20 +26,19 @@ class Broken(msgspec.Struct):
     hidden: str
 
 
-def broken_programs(folder: Path, edits: int, judge_by: Callable[[str], Judge]) -> Iterator[Broken]:
-    """One broken program for each solution that has two tests or more and can be broken."""
-    chance = random.Random(edits)
-    for text, name, asserts in _solutions(folder):
+def broken_programs(folder: Path, edits: int, judge_by: Callable[[str], Judge], every: int) -> Iterator[Broken]:
+    """One broken program for each n-th solution that has two tests or more and can be broken."""
+    for number, (text, name, asserts) in enumerate(_solutions(folder)):
+        if number % every:
+            continue
+        chance = random.Random(f"{edits} {name}")
         visible = _suite(asserts[: max(1, len(asserts) // 2)], name)
         hidden = _suite(asserts, name)
         for _ in range(8):
             broken = _broken(text, edits, chance)
             if broken is None:
                 continue
-            judge = judge_by(visible)
-            fails = not judge([broken])[0]
-            # Two edits must both be needed, or it is a task for one.
-            if fails and judge_by(hidden)([text])[0]:
+            if not judge_by(visible)([broken])[0] and judge_by(hidden)([text])[0]:
                 yield Broken(broken, visible, hidden)
                 break
 

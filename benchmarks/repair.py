@@ -239,7 +239,7 @@ def judge_by(tests: str) -> Judge:
 def tests_rows(infill: Infill | None, every: int) -> Iterator[tuple[str, str, dict[str, float | int | str]]]:
     readers = {"enumeration, prior": None} | ({"enumeration, prior and reader": infill} if infill else {})
     for edits in (1, 2):
-        cases = list(broken_programs(EVAL, edits, judge_by))[::every]
+        cases = list(broken_programs(EVAL, edits, judge_by, every))
         for threshold in (0.0, 0.5):
             for name, reader in readers.items():
                 settings = Settings(threshold=threshold, two_edits=edits == 2)

@@ -13,11 +13,13 @@ _CLOSING = ")]}"
 
 
 class SyntaxFault(NamedTuple):
-    """What the parser says: its message, and where, in characters from the start of the text (line from 0)."""
+    """What the parser says: its message, and where, in characters from the start of the text (line from 0).
+    ``end_line`` is the last one that it means."""
 
     message: str
     line: int
     at_char: int
+    end_line: int = 0
 
 
 class Region(NamedTuple):
@@ -84,4 +86,5 @@ def _placed(error: SyntaxError, text: str) -> SyntaxFault:
     line = min(max((error.lineno or 1) - 1, 0), len(lines) - 1)
     column = min(max((error.offset or 1) - 1, 0), len(lines[line]))
     message = re.sub(r"\(detected at line \d+\)|on line \d+", "", error.msg).strip()
-    return SyntaxFault(message, line, sum(len(one) + 1 for one in lines[:line]) + column)
+    end_line = max(line, (error.end_lineno or 1) - 1)
+    return SyntaxFault(message, line, sum(len(one) + 1 for one in lines[:line]) + column, end_line)

@@ -18,6 +18,7 @@ from codeworld.repair.rank import Budget, Infill, probabilities
 from codeworld.repair.syntax_search import syntax_proposals
 from codeworld.repair.verify import Judge, check
 
+_STRANGE = 4.5  # cost of an edit that is as likely to be none of ours
 _BATCH = 8  # programs that are judged together
 
 
@@ -51,14 +52,14 @@ def repair(
         infill = _described(infill, settings.describe)
     if fault(text) is not None:
         proposals = syntax_proposals(text, infill, budget=settings.budget, should_stop=should_stop)
-        fixes = _verified(text, proposals)
+        fixes = _verified(text, proposals, otherwise=_STRANGE)
     elif judge is None and settings.lines is None and not settings.describe:
         return Reject("nothing-wrong", "it parses, and nothing says what it should do: no test, no description")
     elif judge is not None and judge([text])[0]:
         return Reject("nothing-wrong", "it parses and passes the test")
     else:
         proposals = logic_proposals(text, infill, scope=Scope(settings.lines), should_stop=should_stop)
-        fixes = _verified(text, proposals, may_be_right=judge is None)
+        fixes = _verified(text, proposals, otherwise=0.0 if judge is None else None)
     if should_stop():
         return Reject("cancelled")
     if not fixes:
@@ -77,16 +78,16 @@ def _described(infill: Infill, description: str) -> Infill:
     return lambda hole: infill(msgspec.structs.replace(hole, prefix=comment + hole.prefix))
 
 
-def _verified(text: str, proposals: list[Proposal], *, may_be_right: bool = False) -> list[Fix]:
-    """Those that pass the checks; ``may_be_right`` leaves some of the probability to the program as it is."""
+def _verified(text: str, proposals: list[Proposal], *, otherwise: float | None) -> list[Fix]:
+    """Those that pass the checks; ``otherwise`` is the cost of none of them being right (None: one of them is)."""
     passed: list[tuple[Proposal, str, tuple[str, ...]]] = []
     for one in proposals:
         after = apply(text, one.edits)
         checks = check(text, after)
         if not isinstance(checks, Reject):
             passed.append((one, after, checks))
-    as_it_is = [Proposal((), "", 0.0)] if may_be_right else []
-    shares = probabilities([*(one for one, _, _ in passed), *as_it_is])[: len(passed)]
+    none = [] if otherwise is None else [Proposal((), "", otherwise)]
+    shares = probabilities([*(one for one, _, _ in passed), *none])[: len(passed)]
     return [
         Fix(one.edits, after, one.kind, round(share, 4), checks)
         for (one, after, checks), share in zip(passed, shares, strict=True)

@@ -22,6 +22,7 @@ _OPENERS = {close: open_ for open_, close in PAIRS.items()}
 _FAR = 0.6  # cost of each token between the edit and the error
 _LINES_BEFORE = 2
 _LINES_AFTER = 4  # of the error: a bracket that is never closed may span so many
+_MOST_LINES_AFTER = 40
 _INSERTED = {
     ",": 3.0, ":": 3.0, ")": 2.6, "]": 2.8, "}": 3.4, "(": 3.2, "[": 3.6, "{": 4.6, "=": 4.0, ".": 4.4, "+": 4.2, "-": 5.0,
     "*": 4.6, "/": 5.2, '"': 3.6, "'": 3.6, " in ": 3.8, " and ": 4.4, " or ": 4.6, " not ": 5.2, " if ": 4.6, " else ": 4.6,
@@ -88,8 +89,11 @@ def _site(text: str, fault: SyntaxFault) -> Site:
             start = text.rfind("\n", 0, start - 1) + 1
     line_end = _line_end(text, fault.at_char)
     end = line_end
-    if "never closed" in fault.message:
-        for _ in range(_LINES_AFTER):
+    after = _LINES_AFTER if "never closed" in fault.message else 0
+    if "forgot a comma" in fault.message:
+        after = min(fault.end_line - fault.line, _MOST_LINES_AFTER)
+    for _ in range(after):
+        if end < len(text):
             end = _line_end(text, min(end + 1, len(text)))
     found = tokens(text, start, end)
     at = next((i for i, t in enumerate(found) if t.end_char > fault.at_char), len(found))
@@ -267,18 +271,64 @@ def _long_string(site: Site) -> Found:
 
 
 def _comma(site: Site) -> Found:
-    if "forgot a comma" not in site.fault.message:
+    """Two operands with nothing between them: most likely at the depth of the reported one, or where a line ends."""
+    told = "forgot a comma" in site.fault.message
+    if not (told or site.fault.message == "invalid syntax"):
         return
-    behind = range(site.at + 1, len(site.tokens))
-    for index in behind:
+    depth = 0
+    for index in range(site.at + 1 if told else max(1, site.at), len(site.tokens)):
         one, following = site.tokens[index - 1], site.tokens[index]
-        if _is_operand_end(one) and _is_operand_start(following):
-            at = one.end_char
-            yield _proposal(at, at, ",", "insert comma", 0.8)
-            for operator, cost in {"+": 2.6, "*": 3.0, "-": 3.6, ".": 3.4, "=": 3.4}.items():
-                yield _proposal(at, at, f" {operator}" if operator in "+*-" else operator, "insert operator", cost)
-            yield _proposal(following.start_char, following.end_char, "", "delete token", 3.0)
-            yield _proposal(one.start_char, following.start_char, "", "delete token", 2.6)
+        depth += (one.text in PAIRS) - (one.text in _OPENERS)
+        if not (_is_operand_end(one) and _is_operand_start(following)) or following.kind == "comment":
+            continue
+        gap = site.text[one.end_char : following.start_char]
+        if not gap and following.text in PAIRS:
+            continue  # a call
+        far = (0.0 if told else 0.8) + 1.5 * abs(depth) - 0.2 * ("\n" in gap)
+        yield _proposal(one.end_char, one.end_char, ",", "insert comma", 0.7 + far)
+        for operator, cost in {" +": 2.6, " *": 3.0, " -": 3.6, ".": 3.4, "=": 3.4}.items():
+            yield _proposal(one.end_char, one.end_char, operator, "insert operator", cost + far)
+        yield _proposal(following.start_char, following.end_char, "", "delete token", 3.0 + far)
+        yield _proposal(one.start_char, following.start_char, "", "delete token", 2.6 + far)
+        if not told:
+            return
+
+
+def _keyword_argument(site: Site) -> Found:
+    """``f(key=1, value)`` for ``f(key=1, value=value)``."""
+    if "follows keyword argument" not in site.fault.message:
+        return
+    start = site.text.rfind("\n", 0, site.fault.at_char) + 1
+    around = [None, *site.tokens, None]
+    for before, one, after in zip(around, around[1:], around[2:], strict=False):
+        if one is None or not _is_plain_name(one) or one.start_char < start or before is None or before.text != ",":
+            continue
+        if after is None or after.text in (",", ")"):
+            yield _proposal(one.start_char, one.start_char, f"{one.text}=", "keyword argument", 0.5)
+
+
+def _lambda(site: Site) -> Found:
+    if not site.fault.message.startswith("Lambda expression parameters"):
+        return
+    for match in re.finditer(r"\blambda\s*(\()[\w\s,]*(\))\s*:", site.text[: site.line_end]):
+        if match.end() > site.text.rfind("\n", 0, site.fault.at_char):
+            blank = "" if site.text[match.start(1) - 1].isspace() else " "
+            edits = (Edit(match.start(1), match.end(1), blank), Edit(match.start(2), match.end(2), ""))
+            yield Proposal(edits, "lambda parameters", 0.5)
+
+
+def _missing_else(site: Site) -> Found:
+    if site.fault.message.startswith("expected 'else'"):
+        at = site.code_end
+        for new, cost in {" else None": 1.4, " else 0": 2.6, " else False": 2.4}.items():
+            yield _proposal(at, at, new, "else", cost)
+
+
+def _line(site: Site) -> Found:
+    """The line does not belong here."""
+    start = site.text.rfind("\n", 0, site.fault.at_char) + 1
+    if site.text[start : site.line_end].strip():
+        yield _proposal(start, min(len(site.text), site.line_end + 1), "", "delete line", 3.6)
 
 
 def _is_operand_end(token: Token) -> bool:
@@ -374,6 +424,10 @@ _PROPOSERS: tuple[Callable[[Site], Found], ...] = (
     _brackets,
     _string,
     _comma,
+    _keyword_argument,
+    _lambda,
+    _missing_else,
+    _line,
     _comment,
     _indentation,
     _generic,

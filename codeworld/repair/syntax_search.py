@@ -44,7 +44,8 @@ def syntax_proposals(
         return []
     chosen = [step.ranked[0] for step in steps]
     best = apply(steps[-1].text, chosen[-1].edits)
-    found = [_whole(text, best, chosen, 0.0)] if fault(best) is None else []
+    hardest = max(one.cost for one in chosen)  # the least expected of the edits says how much to trust all of them
+    found = [_whole(text, best, chosen, hardest)] if fault(best) is None else []
     others = [
         (ranked.score - step.ranked[0].score, number, ranked)
         for number, step in enumerate(steps)
@@ -55,7 +56,7 @@ def syntax_proposals(
             break
         end = _replay(steps, number, other)
         if end is not None and fault(end) is None and end != best:
-            found.append(_whole(text, end, [*chosen[:number], other, *chosen[number + 1 :]], loss))
+            found.append(_whole(text, end, [*chosen[:number], other, *chosen[number + 1 :]], hardest - loss))
     return found
 
 
@@ -73,9 +74,9 @@ def _follow(text: str, infill: Infill | None, budget: Budget, should_stop: Calla
     return steps
 
 
-def _whole(text: str, end: str, chosen: list[Proposal], loss: float) -> Proposal:
+def _whole(text: str, end: str, chosen: list[Proposal], cost: float) -> Proposal:
     kinds = list(dict.fromkeys(one.kind for one in chosen))
-    return Proposal(difference(text, end), ", ".join(kinds), -loss)
+    return Proposal(difference(text, end), ", ".join(kinds), cost)
 
 
 def _replay(steps: list[Step], number: int, other: Proposal) -> str | None:
