@@ -1,5 +1,5 @@
-"""MBPP solutions broken by random token edits: another name, number or operator, as the breaker finds them elsewhere in the
-data. It knows nothing of the repair engine's neighbours."""
+"""MBPP solutions broken by random token edits: another name, number or operator, as the breaker finds them elsewhere
+in the data. It knows nothing of the repair engine's neighbours."""
 
 from __future__ import annotations
 
@@ -26,7 +26,9 @@ class Broken(msgspec.Struct):
     hidden: str
 
 
-def broken_programs(folder: Path, edits: int, judge_by: Callable[[str], Judge], every: int) -> Iterator[Broken]:
+def broken_programs(
+    folder: Path, edits: int, judge_by: Callable[[str], Judge], every: int
+) -> Iterator[Broken]:
     """One broken program for each n-th solution that has two tests or more and can be broken."""
     for number, (text, name, asserts) in enumerate(_solutions(folder)):
         if number % every:
@@ -52,7 +54,9 @@ def _solutions(folder: Path) -> Iterator[tuple[str, str, list[str]]]:
                 continue
             seen.add(row["source_id"])
             text = row["prompt"] + row["canonical_solution"] + row["suffix"]
-            asserts = [ast.unparse(node) for node in ast.walk(ast.parse(row["test"])) if isinstance(node, ast.Assert)]
+            asserts = [
+                ast.unparse(node) for node in ast.walk(ast.parse(row["test"])) if isinstance(node, ast.Assert)
+            ]
             if len(asserts) > 1:
                 yield text, row["entry_point"], asserts
 
@@ -66,7 +70,8 @@ def _broken(text: str, edits: int, chance: random.Random) -> str | None:
         tokens = [
             token
             for token in tokenize.generate_tokens(io.StringIO(text).readline)
-            if token.type in (tokenize.NAME, tokenize.NUMBER, tokenize.OP) and not token.line.lstrip().startswith("def ")
+            if token.type in (tokenize.NAME, tokenize.NUMBER, tokenize.OP)
+            and not token.line.lstrip().startswith("def ")
         ]
         changeable = [token for token in tokens if _others(token, tokens)]
         if not changeable:

@@ -1,7 +1,7 @@
 """Syntax errors that people made, from git histories: a version that does not parse and the next one that does.
 
-``python -m benchmarks.mine_syntax_errors OUT.jsonl MIRROR/*`` where each MIRROR is a folder with a bare ``repo``. Python 2
-and merge conflicts are left out, and so are changes of more than three lines.
+``python -m benchmarks.mine_syntax_errors OUT.jsonl MIRROR/*`` where each MIRROR is a folder with a bare ``repo``.
+Python 2 and merge conflicts are left out, and so are changes of more than three lines.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ _PYTHON_2 = re.compile(
     r"Missing parentheses in call|multiple exception types|leading zeros|inconsistent use of tabs"
     r"|invalid decimal literal|Did you mean print"
 )
-_OLD_SYNTAX = re.compile(r"^(<{7}|>{7}|={7})|^\s*print\s+[^\s(=]|^\s*print\s*$|\bexcept\s+[\w.]+\s*,|^\s*exec\s+[^(]|<>|`|\bur?'|raise \w+,|\basync\b", re.M)
+_OLD_SYNTAX = re.compile(
+    r"^(<{7}|>{7}|={7})|^\s*print\s+[^\s(=]|^\s*print\s*$|\bexcept\s+[\w.]+\s*,"
+    r"|^\s*exec\s+[^(]|<>|`|\bur?'|raise \w+,|\basync\b",
+    re.MULTILINE,
+)
 
 
 class Pair(msgspec.Struct):
@@ -55,9 +59,14 @@ def error_of(text: str) -> str | None:
 def changed(bad: str, good: str) -> tuple[list[str], list[str]]:
     """The lines between the common beginning and the common end."""
     one, other = bad.splitlines(), good.splitlines()
-    start = next((i for i, (a, b) in enumerate(zip(one, other)) if a != b), min(len(one), len(other)))
+    start = next(
+        (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
+    )
     one, other = one[start:], other[start:]
-    end = next((i for i, (a, b) in enumerate(zip(one[::-1], other[::-1])) if a != b), min(len(one), len(other)))
+    end = next(
+        (i for i, (a, b) in enumerate(zip(one[::-1], other[::-1], strict=False)) if a != b),
+        min(len(one), len(other)),
+    )
     return one[: len(one) - end], other[: len(other) - end]
 
 

@@ -1,8 +1,9 @@
 """What the repair engine gets right: ``python -m benchmarks.repair PART … [--every N] [--no-model]``.
 
 Parts: ``syntax`` (DebugBench programs that do not parse), ``mined`` (syntax errors that people committed; see
-benchmarks.mine_syntax_errors), ``logic`` (the other DebugBench programs, without tests), ``tests`` (MBPP solutions broken by
-one and by two token edits, half of the tests visible). Each part replaces its own rows in docs/results/repair.{md,json}.
+benchmarks.mine_syntax_errors), ``logic`` (the other DebugBench programs, without tests), ``tests`` (MBPP solutions
+broken by one and by two token edits, half of the tests visible). Each part replaces its own rows in
+docs/results/repair.{md,json}.
 """
 
 from __future__ import annotations
@@ -125,7 +126,16 @@ def first_that_parses(text: str) -> list[str]:
 
 def ruff(text: str) -> list[str]:
     """The peer: what ``ruff check --fix`` makes of it."""
-    command = [str(Path(sys.prefix, "bin", "ruff")), "check", "--fix", "--isolated", "-q", "--stdin-filename", "a.py", "-"]
+    command = [
+        str(Path(sys.prefix, "bin", "ruff")),
+        "check",
+        "--fix",
+        "--isolated",
+        "-q",
+        "--stdin-filename",
+        "a.py",
+        "-",
+    ]
     done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     return [done.stdout] if dump(done.stdout) is not None else []
 
@@ -169,7 +179,9 @@ def quantile(values: Sequence[float], at: float) -> float:
 
 def syntax_methods(infill: Infill | None) -> dict[str, Repairer]:
     def with_reader(reader: Infill | None, budget: Budget = Budget()) -> Repairer:
-        return lambda text: [apply(text, one.edits) for one in syntax_proposals(text, reader, most=3, budget=budget)]
+        return lambda text: [
+            apply(text, one.edits) for one in syntax_proposals(text, reader, most=3, budget=budget)
+        ]
 
     methods: dict[str, Repairer] = {"ruff --fix": ruff, "enumeration, first that parses": first_that_parses}
     methods["enumeration, prior"] = with_reader(None)
@@ -183,7 +195,12 @@ def logic_methods(infill: Infill | None) -> dict[str, Repairer]:
     def with_reader(reader: Infill | None) -> Repairer:
         def method(text: str) -> list[str]:
             verified = (apply(text, one.edits) for one in logic_proposals(text, reader))
-            return [one for _, one in zip(range(5), (v for v in verified if not isinstance(check(text, v), Reject)), strict=False)]
+            return [
+                one
+                for _, one in zip(
+                    range(5), (v for v in verified if not isinstance(check(text, v), Reject)), strict=False
+                )
+            ]
 
         return method
 
@@ -218,7 +235,9 @@ def logic_rows(infill: Infill | None, every: int) -> Iterator[tuple[str, str, di
     for name, method in logic_methods(infill).items():
         known: dict[str, list[str]] = {}
 
-        def remembered(text: str, method: Repairer = method, known: dict[str, list[str]] = known) -> list[str]:
+        def remembered(
+            text: str, method: Repairer = method, known: dict[str, list[str]] = known
+        ) -> list[str]:
             if text not in known:
                 known[text] = method(text)
             return known[text]
@@ -231,7 +250,7 @@ def logic_rows(infill: Infill | None, every: int) -> Iterator[tuple[str, str, di
 def judge_by(tests: str) -> Judge:
     def judge(programs: Sequence[str]) -> list[bool]:
         named = {str(i): f"{one}\n{tests}" for i, one in enumerate(programs)}
-        return [outcome == "passed" for outcome in run_programs(named, jobs=1, timeout_s=2.0).values()]
+        return [outcome == "passed" for outcome in run_programs(named, jobs=1, timeout_s=0.5).values()]
 
     return judge
 
@@ -243,10 +262,16 @@ def tests_rows(infill: Infill | None, every: int) -> Iterator[tuple[str, str, di
         for threshold in (0.0, 0.5):
             for name, reader in readers.items():
                 settings = Settings(threshold=threshold, two_edits=edits == 2)
-                yield f"{name}, threshold {threshold}", f"MBPP, {edits} edits", tested(cases, reader, settings)
+                yield (
+                    f"{name}, threshold {threshold}",
+                    f"MBPP, {edits} edits",
+                    tested(cases, reader, settings),
+                )
 
 
-def tested(cases: Sequence[Broken], infill: Infill | None, settings: Settings) -> dict[str, float | int | str]:
+def tested(
+    cases: Sequence[Broken], infill: Infill | None, settings: Settings
+) -> dict[str, float | int | str]:
     correct, wrong, wall = 0, 0, []
     for case in cases:
         begin = time.perf_counter()
@@ -281,7 +306,8 @@ def save(stem: Path, part: str, rows: list[Row], model: str) -> None:
         known = msgspec.convert(stored["report"]["rows"], list[Row])
     kept = sorted([row for row in known if row.part != part] + rows, key=lambda row: row.part)
     figures = [
-        results.Figure(f"{row.part}: {row.method}, {row.programs} [{row.made}]", _line(row.figures)) for row in kept
+        results.Figure(f"{row.part}: {row.method}, {row.programs} [{row.made}]", _line(row.figures))
+        for row in kept
     ]
     results.write(stem, "Repair", results.stamp(model), figures, Report(kept))
 
@@ -296,7 +322,9 @@ def main() -> int:
     parser.add_argument("parts", nargs="+", choices=["syntax", "mined", "logic", "tests"])
     parser.add_argument("--every", type=int, default=1, help="take every n-th program")
     parser.add_argument("--no-model", action="store_true")
-    parser.add_argument("--mined", type=Path, nargs="*", default=[], help="files of benchmarks.mine_syntax_errors")
+    parser.add_argument(
+        "--mined", type=Path, nargs="*", default=[], help="files of benchmarks.mine_syntax_errors"
+    )
     parser.add_argument("--out", type=Path, default=Path("docs/results/repair"))
     given = parser.parse_args()
     infill, model = (None, "") if given.no_model else load_model()

@@ -53,7 +53,9 @@ class InfillRequest(msgspec.Struct, frozen=True):
     steps: int = 0  # passes of the model per candidate at most; 0 = its default for the device
     least_logprob_nats: float = -1e9  # a fill that has become less likely than this is not finished
     sources: tuple[Source, ...] = (Source.VERIFIED, Source.RETRIEVED)  # the others added nothing to these
-    given: tuple[str, ...] = ()  # fills to score, where ``sources`` has GIVEN; those longer than a canvas are left out
+    given: tuple[
+        str, ...
+    ] = ()  # fills to score, where ``sources`` has GIVEN; those longer than a canvas are left out
 
 
 class Candidate(msgspec.Struct, frozen=True):

@@ -146,16 +146,22 @@ def infill(
 def fix(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A Python file that is broken.")],
     test: Annotated[
-        str, typer.Option(metavar="CMD", help="A command that must succeed; runs in a sandbox, in FILE's project.")
+        str,
+        typer.Option(
+            metavar="CMD", help="A command that must succeed; runs in a sandbox, in FILE's project."
+        ),
     ] = "",
     describe: Annotated[str, typer.Option(metavar="TEXT", help="What the program should do.")] = "",
     write: Annotated[bool, typer.Option("--write", help="Change FILE.")] = False,
-    diff: Annotated[bool, typer.Option("--diff", help="Print the change as a patch (what is done by itself).")] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Print the change as a patch (what is done by itself).")
+    ] = False,
     threshold: Threshold = None,
     no_engine: InProcess = False,
     json: Json = False,
 ) -> None:
-    """Repair a file: one that does not parse, or, with --test, one whose test fails. Only what was verified is offered."""
+    """Repair a file: one that does not parse, or, with --test, one whose test fails. Only what was verified is
+    offered."""
     from codeworld import cli_fix, source
 
     if write and diff:
@@ -163,7 +169,9 @@ def fix(
     text = source.read(file)
     if write:
         cli_fix.check_writable(file)
-    repaired = cli_fix.fix(file, text, test=test, describe=describe, threshold=threshold, in_process=no_engine)
+    repaired = cli_fix.fix(
+        file, text, test=test, describe=describe, threshold=threshold, in_process=no_engine
+    )
     for line in filter(None, (*repaired.missing, repaired.degraded)):
         _report(line, 0)
     if write and repaired.fixes:

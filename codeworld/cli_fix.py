@@ -27,8 +27,8 @@ _FIRST_TESTS = 8  # programs: whole test suites are slow
 
 
 class Repaired(msgspec.Struct, frozen=True):
-    """What ``--json`` prints. ``fixes`` is empty when nothing is offered, for the ``reason`` given; ``missing`` names the
-    protections that tests ran without, ``degraded`` why the model was not asked."""
+    """What ``--json`` prints. ``fixes`` is empty when nothing is offered, for the ``reason`` given; ``missing``
+    names the protections that tests ran without, ``degraded`` why the model was not asked."""
 
     path: str
     fixes: list[Fix]
@@ -67,7 +67,9 @@ class _Reader:
 
     def infill(self, request: InfillRequest) -> InfillReply:
         """Secrets never reach the model."""
-        return self._model.infill(msgspec.structs.replace(request, prefix=mask(request.prefix), suffix=mask(request.suffix)))
+        return self._model.infill(
+            msgspec.structs.replace(request, prefix=mask(request.prefix), suffix=mask(request.suffix))
+        )
 
     def close(self) -> None:
         """End the connection."""
@@ -105,9 +107,12 @@ def fix(
 
 def diff(path: Path, before: str, after: str) -> str:
     """The change as a patch."""
+    name = os.path.relpath(path)
     old, new = (text.splitlines(keepends=True) for text in (before, after))
-    lines = difflib.unified_diff(old, new, f"a/{path}", f"b/{path}")
-    return "".join(line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines)
+    lines = difflib.unified_diff(old, new, f"a/{name}", f"b/{name}")
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    )
 
 
 def show(console: Console, path: Path, before: str, fix: Fix) -> None:

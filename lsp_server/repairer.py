@@ -33,8 +33,8 @@ async def find_fixes(
     is_cancelled: Callable[[], bool] = lambda: False,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Fix] | Reject:
-    """Repair ``text`` in a thread of its own; cancelling the caller stops it. Without the engine, the order of the repairs
-    is the prior's."""
+    """Repair ``text`` in a thread of its own; cancelling the caller stops it. Without the engine, the order of the
+    repairs is the prior's."""
     from codeworld.repair.repair import repair
 
     stop = threading.Event()

@@ -230,7 +230,16 @@ def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> 
 
 def create_server() -> CodeworldServer:
     """A server with all features."""
-    from lsp_server.features import commands, completion, fix, inline_completion, quickfix, summary, sync, workspace
+    from lsp_server.features import (
+        commands,
+        completion,
+        fix,
+        inline_completion,
+        quickfix,
+        summary,
+        sync,
+        workspace,
+    )
 
     server = CodeworldServer()
     for feature in (inline_completion, completion, sync, workspace, commands, summary, quickfix, fix):

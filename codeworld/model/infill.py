@@ -182,7 +182,9 @@ class Infiller:
         """The caller's fills with the reader's probability, in as few passes as hold them."""
         head = context.head.decode("utf-8", "replace")
         ids = [self.tokenizer.encode(head + text) for text in texts]
-        waiting = [(t, i) for t, i in zip(texts, ids, strict=True) if len(i) < self.reader.config.canvas_tokens]
+        waiting = [
+            (t, i) for t, i in zip(texts, ids, strict=True) if len(i) < self.reader.config.canvas_tokens
+        ]
         found: list[Candidate] = []
         while waiting:
             if should_stop():

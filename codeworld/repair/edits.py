@@ -17,7 +17,8 @@ class Proposal(msgspec.Struct, frozen=True):
     """One way to change the program: edits of the original text, ascending and apart.
 
     ``kind`` names the operation for people and for the prior; ``cost`` is minus the log of its prior probability, up to
-    a constant; ``logprob_nats`` is what the reader thinks of the changed region, relative to the other proposals for it.
+    a constant; ``logprob_nats`` is what the reader thinks of the changed region, relative to the other proposals for
+    it.
     """
 
     edits: tuple[Edit, ...]

@@ -52,7 +52,11 @@ def _trimmed(edit: Edit, old: str) -> Edit:
     width = edit.end_char - edit.start_char
     if edit.new_text.startswith(old[:width]):
         return Edit(edit.end_char, edit.end_char, edit.new_text[width:])
-    return Edit(edit.start_char + len(edit.new_text), edit.end_char, "") if old.startswith(edit.new_text) else edit
+    return (
+        Edit(edit.start_char + len(edit.new_text), edit.end_char, "")
+        if old.startswith(edit.new_text)
+        else edit
+    )
 
 
 def _statements(lines: list[str], first: int, indent: str) -> list[int]:
@@ -73,7 +77,14 @@ def _statements(lines: list[str], first: int, indent: str) -> list[int]:
 
 def _deeper(lines: list[str], first: int) -> Iterator[Move]:
     """The lines below a header become its body."""
-    header = next((at for at in range(first - 1, -1, -1) if lines[at].strip() and not lines[at].strip().startswith("#")), None)
+    header = next(
+        (
+            at
+            for at in range(first - 1, -1, -1)
+            if lines[at].strip() and not lines[at].strip().startswith("#")
+        ),
+        None,
+    )
     if header is None or not lines[first].strip():
         return
     old = indentation(lines[first])
@@ -99,7 +110,14 @@ def _is_class(line: str) -> bool:
 
 def _body(lines: list[str], first: int) -> Iterator[Move]:
     """The header's body is still to be written."""
-    header = next((at for at in range(first - 1, -1, -1) if lines[at].strip() and not lines[at].strip().startswith("#")), None)
+    header = next(
+        (
+            at
+            for at in range(first - 1, -1, -1)
+            if lines[at].strip() and not lines[at].strip().startswith("#")
+        ),
+        None,
+    )
     if header is None:
         return
     code = lines[header].rstrip("\r\n")
@@ -123,7 +141,14 @@ def _other_level(lines: list[str], first: int) -> Iterator[Move]:
             levels.setdefault(level, 0.5 + abs(len(level) - len(old)) / 8)
             narrowest = len(level)
     ends = _statements(lines, first, old)
-    run = next((at for at in range(first + 1, len(lines)) if lines[at].strip() and len(indentation(lines[at])) < len(old)), len(lines))
+    run = next(
+        (
+            at
+            for at in range(first + 1, len(lines))
+            if lines[at].strip() and len(indentation(lines[at])) < len(old)
+        ),
+        len(lines),
+    )
     for level, cost in levels.items():
         if level != old:
             yield _shift(lines, first, ends[0], old, level), "move line", cost + 0.6

@@ -62,7 +62,11 @@ def region(text: str, error: SyntaxFault) -> Region:
         if found.last - found.first > 200:
             break
         alone = fault(found.source(lines))
-        if alone is not None and alone.line + first - bool(indent) == error.line and alone.message == error.message:
+        if (
+            alone is not None
+            and alone.line + first - bool(indent) == error.line
+            and alone.message == error.message
+        ):
             return found
     return whole
 

@@ -17,8 +17,8 @@ _PREFIX_CHARS = 1600
 
 
 class Scope(msgspec.Struct, frozen=True):
-    """``lines`` (from 0) where the fault is looked for, None for all; ``most_lines`` that the reader reads for neighbours:
-    those which surprise it most."""
+    """``lines`` (from 0) where the fault is looked for, None for all; ``most_lines`` that the reader reads for
+    neighbours: those which surprise it most."""
 
     lines: frozenset[int] | None = None
     most_lines: int = 6
@@ -32,8 +32,8 @@ def logic_proposals(
     scope: Scope = Scope(),
     should_stop: Callable[[], bool] = lambda: False,
 ) -> list[Proposal]:
-    """Neighbours of ``text``, best first. With a reader, ``logprob_nats`` is how much more likely it finds the changed line
-    than the line as it is. Raises SyntaxError when ``text`` does not parse, and what ``infill`` raises."""
+    """Neighbours of ``text``, best first. With a reader, ``logprob_nats`` is how much more likely it finds the
+    changed line than the line as it is. Raises SyntaxError when ``text`` does not parse, and what ``infill`` raises."""
     found = tree_neighbours(Program.of(text))
     by_line: dict[int, list[Proposal]] = {}
     for one in found:
@@ -60,7 +60,9 @@ def _surprise(text: str, line: int, infill: Infill) -> float:
     return -scored[0].logprob_nats / (scored[0].tokens + 1) if scored else 0.0
 
 
-def _scored(text: str, line: int, proposals: Sequence[Proposal], infill: Infill, weight: float) -> list[Proposal]:
+def _scored(
+    text: str, line: int, proposals: Sequence[Proposal], infill: Infill, weight: float
+) -> list[Proposal]:
     start, end = _span(text, line)
     asked = [one for one in proposals if one.edits[-1].end_char <= end][:_PER_LINE]
     lines = [apply(text[:end], one.edits)[start:] for one in asked]
@@ -69,7 +71,10 @@ def _scored(text: str, line: int, proposals: Sequence[Proposal], infill: Infill,
     logprobs = {one.text: one.logprob_nats for one in reply.candidates}
     base = logprobs.get(own, 0.0)
     gains = [logprobs[new] - base if new in logprobs else -8.0 for new in lines]
-    scored = [msgspec.structs.replace(one, logprob_nats=weight * gain) for one, gain in zip(asked, gains, strict=True)]
+    scored = [
+        msgspec.structs.replace(one, logprob_nats=weight * gain)
+        for one, gain in zip(asked, gains, strict=True)
+    ]
     return scored + [msgspec.structs.replace(one, logprob_nats=-4.0) for one in proposals if one not in asked]
 
 

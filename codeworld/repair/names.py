@@ -31,5 +31,7 @@ def undefined(tree: ast.AST) -> set[str]:
     """Names that are read and bound nowhere; empty where a star import may bind them."""
     if any(isinstance(node, ast.ImportFrom) and node.names[0].name == "*" for node in ast.walk(tree)):
         return set()
-    read = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
+    read = {
+        node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+    }
     return read - bound(tree) - _GIVEN

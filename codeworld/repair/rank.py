@@ -29,8 +29,11 @@ class Budget(msgspec.Struct, frozen=True):
 QUICK = Budget(prefix_chars=100, suffix_chars=30, proposals=4, gap=1.2)  # while somebody waits for a menu
 
 
-def rank(text: str, proposals: Sequence[Proposal], infill: Infill | None, budget: Budget = Budget()) -> list[Proposal]:
-    """Best first: by the prior and, for those that have a chance, by the reader. Without a reader the order is the prior's.
+def rank(
+    text: str, proposals: Sequence[Proposal], infill: Infill | None, budget: Budget = Budget()
+) -> list[Proposal]:
+    """Best first: by the prior and, for those that have a chance, by the reader. Without a reader the order is the
+    prior's.
 
     Raises what ``infill`` raises.
     """

@@ -24,13 +24,15 @@ _BATCH = 8  # programs that are judged together
 
 class Settings(msgspec.Struct, frozen=True):
     """``threshold``: least confidence of a fix that is offered. ``lines`` (from 0): where the fault must be, if known.
-    ``describe``: what the program should do, for the model. ``two_edits``: whether pairs of edits are tried where no single
-    one passes the tests."""
+    ``describe``: what the program should do, for the model. ``two_edits``: whether pairs of edits are tried where no
+    single one passes the tests."""
 
     threshold: float = 0.5
     most_fixes: int = 3
     most_tests: int = 120  # programs that are run
-    least_tests: int = 40  # and, also when one of the first passes, to see whether others do: then it may be chance
+    least_tests: int = (
+        40  # and, also when one of the first passes, to see whether others do: then it may be chance
+    )
     lines: frozenset[int] | None = None
     describe: str = ""
     two_edits: bool = False
@@ -46,15 +48,17 @@ def repair(
     should_stop: Callable[[], bool] = lambda: False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Fix] | Reject:
-    """Fixes, best first; each was verified as its ``checks`` say. Reasons: "nothing-wrong", "no-candidate", "no-test-passes",
-    "below-threshold", "cancelled". Raises what ``infill`` and ``judge`` raise."""
+    """Fixes, best first; each was verified as its ``checks`` say. Reasons: "nothing-wrong", "no-candidate",
+    "no-test-passes", "below-threshold", "cancelled". Raises what ``infill`` and ``judge`` raise."""
     if infill is not None and settings.describe:
         infill = _described(infill, settings.describe)
     if fault(text) is not None:
         proposals = syntax_proposals(text, infill, budget=settings.budget, should_stop=should_stop)
         fixes = _verified(text, proposals, otherwise=_STRANGE)
     elif judge is None and settings.lines is None and not settings.describe:
-        return Reject("nothing-wrong", "it parses, and nothing says what it should do: no test, no description")
+        return Reject(
+            "nothing-wrong", "it parses, and nothing says what it should do: no test, no description"
+        )
     elif judge is not None and judge([text])[0]:
         return Reject("nothing-wrong", "it parses and passes the test")
     else:
@@ -115,7 +119,9 @@ def _tested(
     if passed:
         whole = sum(one.confidence for one in passed) or 1.0
         return [
-            msgspec.structs.replace(one, confidence=round(one.confidence / whole, 4), checks=(*one.checks, "tests"))
+            msgspec.structs.replace(
+                one, confidence=round(one.confidence / whole, 4), checks=(*one.checks, "tests")
+            )
             for one in passed
         ]
     return _pairs(text, fixes, judge, settings, should_stop) if settings.two_edits else []

@@ -44,7 +44,9 @@ def syntax_proposals(
         return []
     chosen = [step.ranked[0] for step in steps]
     best = apply(steps[-1].text, chosen[-1].edits)
-    hardest = max(one.cost for one in chosen)  # the least expected of the edits says how much to trust all of them
+    hardest = max(
+        one.cost for one in chosen
+    )  # the least expected of the edits says how much to trust all of them
     found = [_whole(text, best, chosen, hardest)] if fault(best) is None else []
     others = [
         (ranked.score - step.ranked[0].score, number, ranked)

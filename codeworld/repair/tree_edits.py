@@ -6,6 +6,7 @@ import ast
 import difflib
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import NamedTuple
 
 from codeworld.repair.edits import Edit, Proposal
@@ -14,7 +15,20 @@ from codeworld.repair.names import bound, undefined
 _COMPARE = ("==", "!=", "<=", ">=", "<", ">")
 _CLOSE = {"<": "<=", "<=": "<", ">": ">=", ">=": ">", "==": "!=", "!=": "=="}
 _FLIPPED = {"<": ">", ">": "<", "<=": ">=", ">=": "<="}
-_ARITHMETIC = {"+": "-", "-": "+", "*": "/", "/": "//", "//": "/", "%": "//", "**": "*", "&": "|", "|": "&", "^": "&", "<<": ">>", ">>": "<<"}
+_ARITHMETIC = {
+    "+": "-",
+    "-": "+",
+    "*": "/",
+    "/": "//",
+    "//": "/",
+    "%": "//",
+    "**": "*",
+    "&": "|",
+    "|": "&",
+    "^": "&",
+    "<<": ">>",
+    ">>": "<<",
+}
 _OPPOSITES = {
     "min": "max", "max": "min", "any": "all", "all": "any", "append": "extend", "extend": "append", "True": "False",
     "False": "True", "keys": "values", "values": "items", "items": "values", "upper": "lower", "lower": "upper",
@@ -46,7 +60,11 @@ class Program(NamedTuple):
     def char(self, line: int, column_byte: int) -> int:
         """The character of a position of the tree."""
         byte = self.starts[line - 1] + column_byte
-        return byte if len(self.source) == len(self.text) else len(self.source[:byte].decode("utf-8", "surrogatepass"))
+        return (
+            byte
+            if len(self.source) == len(self.text)
+            else len(self.source[:byte].decode("utf-8", "surrogatepass"))
+        )
 
     def start(self, node: ast.expr | ast.stmt) -> int:
         """Where a node begins."""
@@ -89,15 +107,17 @@ def _operators(program: Program) -> Found:
     for node in ast.walk(program.tree):
         if isinstance(node, ast.Compare):
             operands = [node.left, *node.comparators]
-            for left, right in zip(operands, operands[1:], strict=False):
+            for left, right in pairwise(operands):
                 yield from _comparison(program, left, right)
         elif isinstance(node, ast.BinOp):
             yield from _arithmetic(program, node.left, node.right, "")
             yield _change(program.end(node.left), program.end(node), "", "drop operand", 3.6)
             if isinstance(node.op, ast.Sub | ast.Div | ast.FloorDiv | ast.Mod):
-                left, right = program.of_node(node.left), program.of_node(node.right)
+                first, second = program.of_node(node.left), program.of_node(node.right)
                 middle = program.text[program.end(node.left) : program.start(node.right)]
-                yield _change(program.start(node), program.end(node), right + middle + left, "swap operands", 4.0)
+                yield _change(
+                    program.start(node), program.end(node), second + middle + first, "swap operands", 4.0
+                )
         elif isinstance(node, ast.AugAssign):
             yield from _arithmetic(program, node.target, node.value, "=")
         elif isinstance(node, ast.BoolOp):
@@ -161,7 +181,8 @@ def _off_by_one(program: Program) -> Found:
     for node in ast.walk(program.tree):
         counted: list[ast.expr] = []
         if isinstance(node, ast.Subscript):
-            counted = [node.slice.lower, node.slice.upper] if isinstance(node.slice, ast.Slice) else [node.slice]  # type: ignore[list-item]
+            ends = [node.slice.lower, node.slice.upper] if isinstance(node.slice, ast.Slice) else [node.slice]
+            counted = [one for one in ends if one is not None]
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             counted = [] if node.func.id in ("print", "set", "list", "dict", "sorted") else node.args
         elif isinstance(node, ast.Compare):
@@ -244,7 +265,9 @@ def _calls(program: Program) -> Found:
                 swapped = program.of_node(other) + middle + program.of_node(one)
                 yield _change(program.start(one), program.end(other), swapped, "swap arguments", 3.0)
             if len(node.args) == 1 and not node.keywords:
-                yield _change(program.start(node), program.end(node), program.of_node(node.args[0]), "unwrap call", 3.8)
+                yield _change(
+                    program.start(node), program.end(node), program.of_node(node.args[0]), "unwrap call", 3.8
+                )
 
 
 def _conditions(program: Program) -> Found:
@@ -257,7 +280,9 @@ def _conditions(program: Program) -> Found:
             if simple:
                 yield _change(program.start(test), program.start(test), "not ", "negate", 2.4)
             elif not isinstance(test, ast.UnaryOp | ast.Constant | ast.Compare):
-                yield _change(program.start(test), program.end(test), f"not ({program.of_node(test)})", "negate", 3.4)
+                yield _change(
+                    program.start(test), program.end(test), f"not ({program.of_node(test)})", "negate", 3.4
+                )
 
 
 def _statements(program: Program) -> Found:
@@ -267,7 +292,9 @@ def _statements(program: Program) -> Found:
             yield _change(program.start(node), program.end(node), words[type(node)], "break continue", 2.6)
         elif isinstance(node, ast.Expr) and not isinstance(node.value, ast.Constant):
             yield _change(program.start(node), program.start(node), "return ", "return", 3.4)
-        elif isinstance(node, ast.FunctionDef) and not any(isinstance(n, ast.Return | ast.Yield) for n in ast.walk(node)):
+        elif isinstance(node, ast.FunctionDef) and not any(
+            isinstance(n, ast.Return | ast.Yield) for n in ast.walk(node)
+        ):
             yield from _missing_return(program, node)
         elif isinstance(node, ast.If) and len(node.orelse) == 1 and isinstance(node.orelse[0], ast.If):
             start = program.start(node.orelse[0])
@@ -282,7 +309,13 @@ def _missing_return(program: Program, node: ast.FunctionDef) -> Found:
     own = program.text[line : program.start(node.body[0])]
     for rank, name in enumerate(dict.fromkeys(_local_names(node))):
         if name != "self":
-            yield _change(at, at, f"\n{own if not own.strip() else indent}return {name}", "missing return", 2.6 + 0.1 * rank)
+            yield _change(
+                at,
+                at,
+                f"\n{own if not own.strip() else indent}return {name}",
+                "missing return",
+                2.6 + 0.1 * rank,
+            )
 
 
 _PROPOSERS: tuple[Callable[[Program], Found], ...] = (

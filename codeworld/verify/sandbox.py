@@ -1,9 +1,10 @@
 """Run a project's own commands, such as its tests, where they can do no harm.
 
-With bubblewrap: no network, nothing of the machine but the system's and the interpreter's folders and the project, all of
-it read-only, an empty temporary home, processes of their own that end together. Without it: the same limits, no network
-where user namespaces are allowed, Landlock for files where the kernel has it; ``Outcome.missing`` says what is not there.
-Limits on processor time, memory, file size and processes hold in both; a watchdog looks at the whole family of processes.
+With bubblewrap: no network, nothing of the machine but the system's and the interpreter's folders and the project,
+all of it read-only, an empty temporary home, processes of their own that end together. Without it: the same limits,
+no network where user namespaces are allowed, Landlock for files where the kernel has it; ``Outcome.missing`` says
+what is not there. Limits on processor time, memory, file size and processes hold in both; a watchdog looks at the
+whole family of processes.
 """
 
 from __future__ import annotations
@@ -27,7 +28,17 @@ import msgspec
 from codeworld import sandbox_probe
 from codeworld.verify import sandbox_launcher
 
-_SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/etc/alternatives", "/etc/ld.so.cache", "/etc/localtime")
+_SYSTEM = (
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/etc/alternatives",
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+)
 _GROUPS = Path("/sys/fs/cgroup/pids")
 _HOME = Path("/run/home")  # under bubblewrap
 _LOOK_S = 0.02  # between two looks of the watchdog
@@ -47,7 +58,8 @@ class Limits(msgspec.Struct, frozen=True):
 
 class Outcome(msgspec.Struct, frozen=True):
     """``status`` "stopped": it went past the limit that ``reason`` names ("time", "memory", "processes", "cancelled").
-    ``output`` is the end of what it printed on both channels; ``missing`` has a line for each protection that is off."""
+    ``output`` is the end of what it printed on both channels; ``missing`` has a line for each protection that is
+    off."""
 
     status: Literal["passed", "failed", "stopped"]
     exit_code: int
@@ -64,8 +76,8 @@ def run(
     limits: Limits = Limits(),
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Run ``command`` in ``project``, whose files have the texts of ``changed`` instead of their own (absolute paths within
-    it). Nothing that it starts outlives the call. Raises OSError when it cannot be started at all."""
+    """Run ``command`` in ``project``, whose files have the texts of ``changed`` instead of their own (absolute paths
+    within it). Nothing that it starts outlives the call. Raises OSError when it cannot be started at all."""
     project = project.resolve()
     with tempfile.TemporaryDirectory(prefix="codeworld-sandbox-", ignore_cleanup_errors=True) as name:
         place = Path(name)
@@ -105,14 +117,21 @@ def _prepared(
     """The command line that runs ``command`` under what this machine offers."""
     offered, readable = _offered(), _readable(command, project)
     spaced = offered.bubblewrap or offered.user_namespaces  # where processes are counted for each sandbox
-    sizes = (limits.cpu_s, limits.memory_mb, limits.file_mb, limits.processes + _OWN_PROCESSES if spaced else 0)
+    sizes = (
+        limits.cpu_s,
+        limits.memory_mb,
+        limits.file_mb,
+        limits.processes + _OWN_PROCESSES if spaced else 0,
+    )
     if offered.bubblewrap:
         launch = _launch(sandbox_launcher.Plan(*sizes), command)
         jail = _bubblewrap(project, readable, changed, place)
         return _Jailed([*jail, *launch], Path("/"), _HOME, _unbounded())
     home, copy = place / "home", place / "project"  # nothing can be laid over single files here
     home.mkdir()
-    shutil.copytree(project, copy, symlinks=True, ignore=shutil.ignore_patterns(".git", ".venv", "node_modules"))
+    shutil.copytree(
+        project, copy, symlinks=True, ignore=shutil.ignore_patterns(".git", ".venv", "node_modules")
+    )
     for path, text in changed.items():
         (copy / path.relative_to(project)).write_text(text, encoding="utf-8", newline="")
     files = [*_SYSTEM, *map(str, readable), "/dev", "/proc", str(copy), str(Path(__file__).parent)]
@@ -159,14 +178,18 @@ def _empty(group: Path) -> None:
 def _readable(command: Sequence[str], project: Path) -> list[Path]:
     """Folders outside the project that the command's interpreter needs."""
     folders = {Path(sys.prefix), Path(sys.base_prefix)}
-    found = shutil.which(command[0], path=f"{Path(sys.prefix, 'bin')}{os.pathsep}{os.environ.get('PATH', '')}")
+    found = shutil.which(
+        command[0], path=f"{Path(sys.prefix, 'bin')}{os.pathsep}{os.environ.get('PATH', '')}"
+    )
     if found is not None:
         folders |= {Path(found).absolute().parents[1], Path(found).resolve().parents[1]}
     private = {Path("/"), Path.home(), Path(tempfile.gettempdir())}
     return sorted(folders - private - {project})
 
 
-def _bubblewrap(project: Path, readable: Sequence[Path], changed: Mapping[Path, str], place: Path) -> list[str]:
+def _bubblewrap(
+    project: Path, readable: Sequence[Path], changed: Mapping[Path, str], place: Path
+) -> list[str]:
     arguments = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     arguments += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", str(_HOME)]
     for folder in (*_SYSTEM, *map(str, readable), str(project), str(Path(__file__).parent)):
@@ -256,5 +279,7 @@ def _outcome(code: int, reason: str, output: IO[bytes], missing: tuple[str, ...]
     text = output.read().decode("utf-8", "replace")
     if not reason and code in (-signal.SIGXCPU, 128 + signal.SIGXCPU):
         reason = "time"
-    status: Literal["passed", "failed", "stopped"] = "stopped" if reason else "passed" if code == 0 else "failed"
+    status: Literal["passed", "failed", "stopped"] = (
+        "stopped" if reason else "passed" if code == 0 else "failed"
+    )
     return Outcome(status, code, text, reason, missing)

@@ -46,7 +46,9 @@ def limit(plan: Plan) -> None:
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_NOFILE, 256),
     ):
-        resource.setrlimit(kind, (most, most + (kind == resource.RLIMIT_CPU)))  # first a signal that tells why
+        resource.setrlimit(
+            kind, (most, most + (kind == resource.RLIMIT_CPU))
+        )  # first a signal that tells why
     if plan.processes:
         resource.setrlimit(resource.RLIMIT_NPROC, (plan.processes, plan.processes))
 

@@ -28,15 +28,19 @@ def register(server: CodeworldServer) -> None:
     server.command("codeworld.fix")(fix)
 
 
-async def fix(server: CodeworldServer, uri: object = None, test: object = None, describe: object = "") -> dict[str, Any]:
-    """Repair an open document and apply the best fix. ``test`` is a command that must succeed; it runs in the sandbox, and
-    only because the user names it here.
+async def fix(
+    server: CodeworldServer, uri: object = None, test: object = None, describe: object = ""
+) -> dict[str, Any]:
+    """Repair an open document and apply the best fix. ``test`` is a command that must succeed; it runs in the
+    sandbox, and only because the user names it here.
 
     Raises JsonRpcInvalidParams for what is no open document, JsonRpcRequestCancelled when the user stops it.
     """
     document = server.session.get(uri) if isinstance(uri, str) else None
     if document is None or not isinstance(test, str | None) or not isinstance(describe, str):
-        raise JsonRpcInvalidParams("codeworld.fix takes the URI of an open document, a test command, a description")
+        raise JsonRpcInvalidParams(
+            "codeworld.fix takes the URI of an open document, a test command, a description"
+        )
     if not server.allows(document.path):
         raise JsonRpcInvalidParams("codeworld.fix: the document is ignored")
     from codeworld.canvas import Reject
@@ -60,14 +64,18 @@ async def fix(server: CodeworldServer, uri: object = None, test: object = None, 
         return {"applied": False, "reason": f"{found.reason} {found.detail}".strip()}
     if document.text != text:
         return {"applied": False, "reason": "the document has changed"}
-    edit = lsp.ApplyWorkspaceEditParams(edit=workspace_edit(server, document, found[0]), label="Codeworld: fix")
+    edit = lsp.ApplyWorkspaceEditParams(
+        edit=workspace_edit(server, document, found[0]), label="Codeworld: fix"
+    )
     answer = await server.ask_client(server.workspace_apply_edit_async(edit), _APPLY_S)
     applied = isinstance(answer, lsp.ApplyWorkspaceEditResult) and answer.applied
     best = found[0]
     return {"applied": applied, "kind": best.kind, "confidence": best.confidence, "checks": list(best.checks)}
 
 
-def _judge(server: CodeworldServer, document: OpenDocument, test: str, should_stop: Callable[[], bool]) -> Judge:
+def _judge(
+    server: CodeworldServer, document: OpenDocument, test: str, should_stop: Callable[[], bool]
+) -> Judge:
     """The user's command with each program in the document's place. Raises JsonRpcInvalidParams."""
     from codeworld.verify import sandbox
 

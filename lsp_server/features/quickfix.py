@@ -1,5 +1,5 @@
-"""textDocument/codeAction (``quickfix``) and codeAction/resolve. An action is offered only where a repair was found that
-passes its checks; which of the repairs it is, the model says when the action is resolved."""
+"""textDocument/codeAction (``quickfix``) and codeAction/resolve. An action is offered only where a repair was found
+that passes its checks; which of the repairs it is, the model says when the action is resolved."""
 
 from __future__ import annotations
 
@@ -24,7 +24,9 @@ def register(server: CodeworldServer) -> None:
 async def code_action(server: CodeworldServer, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
     """At most one: the repair of a program that does not parse, asked for at its first error or at a diagnostic."""
     only = params.context.only
-    if only is not None and not any(lsp.CodeActionKind.QuickFix.value.startswith(str(_value(one))) for one in only):
+    if only is not None and not any(
+        lsp.CodeActionKind.QuickFix.value.startswith(str(_value(one))) for one in only
+    ):
         return []
     document = server.session.get(params.text_document.uri)
     if document is None or not server.allows(document.path):
@@ -35,7 +37,8 @@ async def code_action(server: CodeworldServer, params: lsp.CodeActionParams) -> 
 
     text, version = document.text, document.version
     error = fault(text)
-    lines = {line for one in (params, *params.context.diagnostics) for line in _lines(one.range)}
+    asked = [params.range, *(one.range for one in params.context.diagnostics)]
+    lines = {line for where in asked for line in _lines(where)}
     if error is None or error.line not in lines:
         return []
     found = await find_fixes(server, text, Settings(threshold=_THRESHOLD), with_model=False)

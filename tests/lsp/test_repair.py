@@ -22,7 +22,9 @@ def at(line: int, start: int = 0, end: int = 0) -> dict[str, Any]:
     return {"start": {"line": line, "character": start}, "end": {"line": line, "character": end}}
 
 
-async def actions(client: WireClient, uri: str, where: dict[str, Any], **context: Any) -> list[dict[str, Any]]:
+async def actions(
+    client: WireClient, uri: str, where: dict[str, Any], **context: Any
+) -> list[dict[str, Any]]:
     params = {"textDocument": {"uri": uri}, "range": where, "context": {"diagnostics": [], **context}}
     reply = await client.request("textDocument/codeAction", params)
     result: list[dict[str, Any]] = reply["result"]
@@ -34,7 +36,9 @@ def applied(text: str, edits: list[dict[str, Any]]) -> str:
     lines = text.splitlines(keepends=True)
     starts = [sum(map(len, lines[:row])) for row in range(len(lines) + 1)]
     for edit in sorted(edits, key=lambda one: -one["range"]["start"]["line"]):
-        start, end = (starts[p["line"]] + p["character"] for p in (edit["range"]["start"], edit["range"]["end"]))
+        start, end = (
+            starts[p["line"]] + p["character"] for p in (edit["range"]["start"], edit["range"]["end"])
+        )
         text = text[:start] + edit["newText"] + text[end:]
     return text
 
@@ -111,7 +115,9 @@ async def test_the_command_asks_the_editor_to_apply(start: Start, project: Path,
     client = await start()
     await client.initialize(project, options=OFFLINE)
     client.did_open(broken, BROKEN)
-    reply = await client.request("workspace/executeCommand", {"command": "codeworld.fix", "arguments": [broken]})
+    reply = await client.request(
+        "workspace/executeCommand", {"command": "codeworld.fix", "arguments": [broken]}
+    )
     assert reply["result"]["checks"] == ["parses"]
     (asked,) = client.seen("workspace/applyEdit")
     assert applied(BROKEN, asked["edit"]["changes"][broken]) == FIXED
@@ -120,7 +126,7 @@ async def test_the_command_asks_the_editor_to_apply(start: Start, project: Path,
 
 
 WRONG = "def larger(a, b):\n    return a if a < b else b\n"
-TEST = f"{sys.executable} -c \"from shop import larger; assert larger(2, 3) == 3 and larger(5, 4) == 5\""
+TEST = f'{sys.executable} -c "from shop import larger; assert larger(2, 3) == 3 and larger(5, 4) == 5"'
 
 
 async def test_a_test_finds_what_is_wrong(start: Start, project: Path) -> None:
@@ -130,10 +136,15 @@ async def test_a_test_finds_what_is_wrong(start: Start, project: Path) -> None:
     await client.initialize(project, options=OFFLINE)
     client.did_open(uri, WRONG)
     arguments = [uri, TEST]
-    reply = await client.request("workspace/executeCommand", {"command": "codeworld.fix", "arguments": arguments}, 60)
+    reply = await client.request(
+        "workspace/executeCommand", {"command": "codeworld.fix", "arguments": arguments}, 60
+    )
     assert reply["result"]["checks"] == ["parses", "names", "tests"]
     (asked,) = client.seen("workspace/applyEdit")
-    assert applied(WRONG, asked["edit"]["changes"][uri]) in (WRONG.replace("<", ">"), WRONG.replace("<", ">="))
+    assert applied(WRONG, asked["edit"]["changes"][uri]) in (
+        WRONG.replace("<", ">"),
+        WRONG.replace("<", ">="),
+    )
     assert (project / "shop.py").read_text() == WRONG
 
 
@@ -143,7 +154,7 @@ async def test_the_bar_can_be_cancelled(start: Start, project: Path) -> None:
     client = await start()
     await client.initialize(project, options=OFFLINE)
     client.did_open(uri, WRONG)
-    arguments = [uri, f"{sys.executable} -c \"import time; time.sleep(600)\""]
+    arguments = [uri, f'{sys.executable} -c "import time; time.sleep(600)"']
     reply = client.send("workspace/executeCommand", {"command": "codeworld.fix", "arguments": arguments})
     await client.until(lambda: client.seen("$/progress"))
     client.notify("window/workDoneProgress/cancel", {"token": client.seen("$/progress")[0]["token"]})
@@ -153,8 +164,12 @@ async def test_the_bar_can_be_cancelled(start: Start, project: Path) -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], [5], ["untitled:x"], ["file:///nowhere.py", 3]])
-async def test_what_is_no_open_document_is_refused(start: Start, project: Path, arguments: list[object]) -> None:
+async def test_what_is_no_open_document_is_refused(
+    start: Start, project: Path, arguments: list[object]
+) -> None:
     client = await start()
     await client.initialize(project, options=OFFLINE)
-    reply = await client.request("workspace/executeCommand", {"command": "codeworld.fix", "arguments": arguments})
+    reply = await client.request(
+        "workspace/executeCommand", {"command": "codeworld.fix", "arguments": arguments}
+    )
     assert reply["error"]["code"] == -32602

@@ -1,5 +1,5 @@
-"""A planted set of misdeeds: each is stopped and reported, and nothing is left behind. In three machines: as this one is,
-without bubblewrap, and without user namespaces either."""
+"""A planted set of misdeeds: each is stopped and reported, and nothing is left behind. In three machines: as this
+one is, without bubblewrap, and without user namespaces either."""
 
 from __future__ import annotations
 
