@@ -7,6 +7,7 @@ import ast
 import gzip
 import io
 import random
+import re
 import tokenize
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import msgspec
 
 from codeworld.repair.verify import Judge
 
+_EXAMPLE = re.compile(r"^\s*>>> .*\n.*\n", re.MULTILINE)  # docstrings show the tests that are to be hidden
 _OPERATORS = ["+", "-", "*", "//", "%", "<", "<=", ">", ">=", "==", "!=", "and", "or", "in", "not in"]
 
 
@@ -53,7 +55,7 @@ def _solutions(folder: Path) -> Iterator[tuple[str, str, list[str]]]:
             if row["kind"] != "single" or row["source_id"] in seen:
                 continue
             seen.add(row["source_id"])
-            text = row["prompt"] + row["canonical_solution"] + row["suffix"]
+            text = _EXAMPLE.sub("", row["prompt"] + row["canonical_solution"] + row["suffix"])
             asserts = [
                 ast.unparse(node) for node in ast.walk(ast.parse(row["test"])) if isinstance(node, ast.Assert)
             ]

@@ -23,7 +23,7 @@ from codeworld.summary.cache import write_atomically
 from codeworld.verify import sandbox
 
 _TEST_S = 60.0
-_FIRST_TESTS = 8  # programs: whole test suites are slow
+_FIRST_TESTS = 16  # programs: whole test suites are slow
 
 
 class Repaired(msgspec.Struct, frozen=True):

@@ -19,7 +19,7 @@ from codeworld.repair.syntax_search import syntax_proposals
 from codeworld.repair.verify import Judge, check
 
 _STRANGE = 4.5  # cost of an edit that is as likely to be none of ours
-_BATCH = 8  # programs that are judged together
+_BATCH = 16  # programs that are judged together
 
 
 class Settings(msgspec.Struct, frozen=True):
