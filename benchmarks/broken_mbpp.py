@@ -14,6 +14,7 @@ from pathlib import Path
 
 import msgspec
 
+from codeworld.repair.lexer import tokens
 from codeworld.repair.verify import Judge
 
 _EXAMPLE = re.compile(r"^\s*>>> .*\n.*\n", re.MULTILINE)  # docstrings show the tests that are to be hidden
@@ -32,7 +33,7 @@ def broken_programs(
     folder: Path, edits: int, judge_by: Callable[[str], Judge], every: int
 ) -> Iterator[Broken]:
     """One broken program for each n-th solution that has two tests or more and can be broken."""
-    for number, (text, name, asserts) in enumerate(_solutions(folder)):
+    for number, (text, name, asserts) in enumerate(solutions_of(folder)):
         if number % every:
             continue
         chance = random.Random(f"{edits} {name}")
@@ -47,7 +48,23 @@ def broken_programs(
                 break
 
 
-def _solutions(folder: Path) -> Iterator[tuple[str, str, list[str]]]:
+def damaged(text: str, number: int) -> str:
+    """One to three tokens left out, doubled or swapped with the next one: most of these do not parse."""
+    chance = random.Random(number)
+    for _ in range(chance.randint(1, 3)):
+        found = tokens(text, 0, len(text))
+        if len(found) < 3:
+            break
+        at = chance.randrange(len(found) - 1)
+        one, other = found[at], found[at + 1]
+        new = chance.choice(["", one.text * 2, other.text + text[one.end_char : other.start_char] + one.text])
+        end = other.end_char if new.endswith(one.text) and new.startswith(other.text) else one.end_char
+        text = text[: one.start_char] + new + text[end:]
+    return text
+
+
+def solutions_of(folder: Path) -> Iterator[tuple[str, str, list[str]]]:
+    """(program, name of its function, asserts) of each MBPP task."""
     seen = set()
     with gzip.open(folder / "mbpp_infilling_dev.jsonl.gz", "rt") as lines:
         for line in lines:

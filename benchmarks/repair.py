@@ -2,8 +2,8 @@
 
 Parts: ``syntax`` (DebugBench programs that do not parse), ``mined`` (syntax errors that people committed; see
 benchmarks.mine_syntax_errors), ``logic`` (the other DebugBench programs, without tests), ``tests`` (MBPP solutions
-broken by one and by two token edits, half of the tests visible). Each part replaces its own rows in
-docs/results/repair.{md,json}.
+broken by one and by two token edits, half of the tests visible), ``attempts`` (is any fix offered that fails its
+verification?). Each part replaces its own rows in docs/results/repair.{md,json}.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from typing import Any
 import msgspec
 
 from benchmarks import results
-from benchmarks.broken_mbpp import Broken, broken_programs
+from benchmarks.broken_mbpp import Broken, broken_programs, damaged, solutions_of
 from codeworld.canvas import Reject
 from codeworld.repair.edits import apply, difference
 from codeworld.repair.localise import fault
@@ -283,6 +283,26 @@ def tested(cases: Sequence[Broken], infill: Infill | None, *, two_edits: bool) -
     return figures | {"wall p50 ms": quantile(wall, 0.5), "wall p95 ms": quantile(wall, 0.95)}
 
 
+def attempts_rows(infill: Infill | None, every: int) -> Iterator[tuple[str, str, Figures]]:
+    """Programs with one to three tokens left out, doubled or swapped; each fix is verified again, here."""
+    solutions = [text for text, _, _ in solutions_of(EVAL)]
+    offered, failed, silent = 0, 0, 0
+    total = 5000 // every
+    for number in range(total):
+        found = repair(damaged(solutions[number % len(solutions)], number), infill=infill)
+        silent += isinstance(found, Reject)
+        for one in [] if isinstance(found, Reject) else found:
+            offered += 1
+            broken = damaged(solutions[number % len(solutions)], number)
+            failed += apply(broken, one.edits) != one.text or dump(one.text) is None
+    figures: Figures = {"attempts": total, "fixes offered": offered, "fail their verification": failed}
+    yield (
+        "enumeration, prior" + (" and reader" if infill else ""),
+        "MBPP, damaged",
+        figures | {"nothing offered": silent},
+    )
+
+
 def load_model() -> tuple[Infill, str]:
     from codeworld.model.infill import load
 
@@ -312,7 +332,7 @@ def _line(figures: Figures) -> str:
 def main() -> int:
     """Measure the parts, one after the other."""
     parser = argparse.ArgumentParser(prog="benchmarks.repair", description=__doc__)
-    parser.add_argument("parts", nargs="+", choices=["syntax", "mined", "logic", "tests"])
+    parser.add_argument("parts", nargs="+", choices=["syntax", "mined", "logic", "tests", "attempts"])
     parser.add_argument("--every", type=int, default=1, help="take every n-th program")
     parser.add_argument("--no-model", action="store_true")
     parser.add_argument(
@@ -328,6 +348,7 @@ def main() -> int:
             "mined": lambda: mined_rows(infill, given.every, given.mined),
             "logic": lambda: logic_rows(infill, given.every),
             "tests": lambda: tests_rows(infill, given.every),
+            "attempts": lambda: attempts_rows(infill, given.every),
         }[part]()
         rows = []
         for method, programs, figures in measured:

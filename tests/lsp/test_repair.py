@@ -163,6 +163,20 @@ async def test_the_bar_can_be_cancelled(start: Start, project: Path) -> None:
     assert not client.seen("workspace/applyEdit")
 
 
+async def test_completion_goes_on_meanwhile(start: Start, project: Path, broken: str) -> None:
+    client = await start()
+    await client.initialize(project, options={"index": {"enabled": False}})
+    client.did_open(broken, BROKEN)
+    typed = (project / "typed.py").as_uri()
+    client.did_open(typed, "# FILL=ready()\n# STEPS=4\n\n")
+    await client.until_ghost(typed, 2, 0, ["ready()"])
+    ghosts = [client.ask(typed, 2, 0, invoked=True) for _ in range(20)]
+    (action,) = await actions(client, broken, at(1))
+    reply = await client.request("codeAction/resolve", action)
+    assert applied(BROKEN, reply["result"]["edit"]["changes"][broken]) == FIXED
+    assert all("error" not in one for one in await asyncio.gather(*ghosts))
+
+
 @pytest.mark.parametrize("arguments", [[], [5], ["untitled:x"], ["file:///nowhere.py", 3]])
 async def test_what_is_no_open_document_is_refused(
     start: Start, project: Path, arguments: list[object]
