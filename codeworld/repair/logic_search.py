@@ -11,7 +11,7 @@ from codeworld.repair.edits import Proposal, apply
 from codeworld.repair.rank import Infill
 from codeworld.repair.tree_edits import Program, tree_neighbours
 
-_PER_LINE = 24  # neighbours of one line that the reader sees
+_PER_LINE = 16  # neighbours of one line that the reader sees
 _SUFFIX_CHARS = 160
 _PREFIX_CHARS = 1600
 
@@ -21,7 +21,7 @@ class Scope(msgspec.Struct, frozen=True):
     neighbours: those which surprise it most."""
 
     lines: frozenset[int] | None = None
-    most_lines: int = 6
+    most_lines: int = 4
     weight: float = 0.6  # of the reader's log-probability against the prior's
 
 

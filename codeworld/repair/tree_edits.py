@@ -37,6 +37,22 @@ _OPPOSITES = {
 _METHODS = frozenset(
     name for kind in (str, list, dict, set, tuple, bytes) for name in dir(kind) if not name.startswith("_")
 ) | {"popleft", "appendleft", "heappush", "heappop"}
+_BUILT_IN = (
+    "len",
+    "range",
+    "list",
+    "int",
+    "str",
+    "sum",
+    "max",
+    "min",
+    "set",
+    "sorted",
+    "map",
+    "abs",
+    "tuple",
+    "enumerate",
+)
 _MOST_NAMES = 12  # of the scope that a name is replaced by
 
 Found = Iterator[Proposal]
@@ -126,6 +142,7 @@ def _operators(program: Program) -> Found:
                 span = _between(program, left, right, word)
                 if span:
                     yield _change(*span, other, "and or", 2.4)
+                    yield from (_change(*span, new, "compare", 3.4) for new in ("==", "!=", "<", ">"))
 
 
 def _comparison(program: Program, left: ast.expr, right: ast.expr) -> Found:
@@ -242,6 +259,31 @@ def _local_names(scope: ast.AST) -> Iterator[str]:
             yield node.id
 
 
+def _missing_names(program: Program) -> Found:
+    """A name that is read and bound nowhere: perhaps what binds it is called otherwise."""
+    missing = sorted(undefined(program.tree))
+    for node in ast.walk(program.tree) if missing else ():
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            start, end = program.start(node), program.end(node)
+            yield from (_change(start, end, name, "bind name", 1.4) for name in missing)
+        elif isinstance(node, ast.arg):
+            start = program.char(node.lineno, node.col_offset)
+            yield from (_change(start, start + len(node.arg), name, "bind name", 1.6) for name in missing)
+
+
+def _called(program: Program) -> Found:
+    """A call of what is no function: one of the built-in ones."""
+    callable_ = {node.name for node in ast.walk(program.tree) if hasattr(node, "name")}
+    values = bound(program.tree) - callable_
+    for node in ast.walk(program.tree):
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
+            strange = node.func.id in values
+            for rank, name in enumerate(_BUILT_IN):
+                if name != node.func.id:
+                    cost = 1.2 + 0.1 * rank if strange else 3.4
+                    yield _change(program.start(node.func), program.end(node.func), name, "built-in", cost)
+
+
 def _attributes(program: Program) -> Found:
     known = {node.attr for node in ast.walk(program.tree) if isinstance(node, ast.Attribute)}
     known |= {node.name for node in ast.walk(program.tree) if isinstance(node, ast.FunctionDef)}
@@ -323,6 +365,8 @@ _PROPOSERS: tuple[Callable[[Program], Found], ...] = (
     _constants,
     _off_by_one,
     _names,
+    _missing_names,
+    _called,
     _attributes,
     _calls,
     _conditions,

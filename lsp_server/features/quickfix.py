@@ -10,7 +10,7 @@ from lsprotocol import types as lsp
 from lsp_server.repairer import find_fixes, workspace_edit
 from lsp_server.server import CodeworldServer
 
-_THRESHOLD = 0.3  # the user looks at what the menu offers
+_THRESHOLD = 0.5  # as on the command line
 _OWNER = "codeworld.quickfix"
 
 

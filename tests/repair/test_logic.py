@@ -29,6 +29,8 @@ BREAKS = [
     ("def f(total):\n    return totl\n", "def f(total):\n    return total\n"),
     ("def f(a):\n    a -= 1\n    return a\n", "def f(a):\n    a += 1\n    return a\n"),
     ("def f(a):\n    return min(a)\n", "def f(a):\n    return max(a)\n"),
+    ("def f(xs, n):\n    return n(xs)\n", "def f(xs, n):\n    return len(xs)\n"),
+    ("def f(a):\n    return [i for j in a]\n", "def f(a):\n    return [i for i in a]\n"),
     ("x = [].apend(1)\n", "x = [].append(1)\n"),
 ]
 
