@@ -23,7 +23,7 @@ class Budget(msgspec.Struct, frozen=True):
     suffix_chars: int = 120
     proposals: int = 8
     gap: float = 4.0
-    weight: float = 0.7  # of the reader's log-probability against the prior's
+    weight: float = 0.35  # of the reader's log-probability against the prior's
 
 
 QUICK = Budget(prefix_chars=100, suffix_chars=30, proposals=4, gap=1.2)  # while somebody waits for a menu
