@@ -22,11 +22,11 @@ class Budget(msgspec.Struct, frozen=True):
     prefix_chars: int = 400
     suffix_chars: int = 120
     proposals: int = 8
-    gap: float = 4.0
+    gap: float = 1.2  # wider, the present reader overrules the prior where it should not
     weight: float = 0.35  # of the reader's log-probability against the prior's
 
 
-QUICK = Budget(prefix_chars=100, suffix_chars=30, proposals=4, gap=1.2)  # while somebody waits for a menu
+QUICK = Budget(prefix_chars=100, suffix_chars=30, proposals=4)  # while somebody waits for a menu
 
 
 def rank(

@@ -117,9 +117,7 @@ def test_new_undefined_names_are_refused() -> None:
 def test_the_reader_finds_the_line_and_the_edit() -> None:
     def infill(hole: InfillRequest) -> InfillReply:
         def likely(text: str) -> float:
-            return (
-                0.0 if "x > best" in text else -9.0 if "x < best" in text else -20.0 if "x" in text else -30.0
-            )
+            return 0.0 if "x > best" in text else -20.0 if "x < best" in text else -5.0
 
         scored = [Candidate(text, Source.GIVEN, likely(text), 4) for text in hole.given]
         return InfillReply(tuple(scored), 1.0, "cpu", "told")
