@@ -9,6 +9,7 @@ import pytest
 from codeworld.canvas import Candidate, InfillReply, InfillRequest, Reject, Source
 from codeworld.repair.edits import apply, difference
 from codeworld.repair.localise import fault
+from codeworld.repair.rank import Budget
 from codeworld.repair.repair import Settings, repair
 from codeworld.repair.syntax_search import syntax_proposals
 
@@ -92,7 +93,7 @@ def test_the_reader_decides_between_likely_repairs() -> None:
         return InfillReply(tuple(scored), 1.0, "cpu", "told")
 
     broken = "x = 2\nif x = 1:\n    print('one')\n"
-    best = syntax_proposals(broken, infill)[0]
+    best = syntax_proposals(broken, infill, budget=Budget(gap=4.0))[0]
     assert apply(broken, best.edits) == broken.replace("x = 1", "x != 1")
     (hole,) = asked
     assert hole.sources == (Source.GIVEN,)
