@@ -50,11 +50,6 @@ def apply(text: str, edits: tuple[Edit, ...]) -> str:
     return text
 
 
-def then(text: str, first: tuple[Edit, ...], second: tuple[Edit, ...]) -> tuple[Edit, ...]:
-    """Both changes of ``text`` as one: ``second`` counts in the text after ``first``."""
-    return difference(text, apply(apply(text, first), second))
-
-
 def difference(old: str, new: str) -> tuple[Edit, ...]:
     """The edits that turn ``old`` into ``new``: for each run of changed lines, its smallest changed part."""
     if old == new:

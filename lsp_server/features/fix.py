@@ -17,6 +17,7 @@ from lsp_server.repairer import find_fixes, workspace_edit
 from lsp_server.server import CodeworldServer
 
 if TYPE_CHECKING:
+    from codeworld.repair.edits import Fix
     from codeworld.repair.verify import Judge
     from lsp_server.session import OpenDocument
 
@@ -62,14 +63,16 @@ async def fix(
         if found.reason == "cancelled":
             raise JsonRpcRequestCancelled("stopped")
         return {"applied": False, "reason": f"{found.reason} {found.detail}".strip()}
+    return await _apply(server, document, text, found[0])
+
+
+async def _apply(server: CodeworldServer, document: OpenDocument, text: str, best: Fix) -> dict[str, Any]:
+    """Have the editor apply the fix of ``text``, unless the user has changed it."""
     if document.text != text:
         return {"applied": False, "reason": "the document has changed"}
-    edit = lsp.ApplyWorkspaceEditParams(
-        edit=workspace_edit(server, document, found[0]), label="Codeworld: fix"
-    )
+    edit = lsp.ApplyWorkspaceEditParams(edit=workspace_edit(server, document, best), label="Codeworld: fix")
     answer = await server.ask_client(server.workspace_apply_edit_async(edit), _APPLY_S)
     applied = isinstance(answer, lsp.ApplyWorkspaceEditResult) and answer.applied
-    best = found[0]
     return {"applied": applied, "kind": best.kind, "confidence": best.confidence, "checks": list(best.checks)}
 
 
