@@ -19,6 +19,7 @@ from codeworld.repair.syntax_search import syntax_proposals
 from codeworld.repair.verify import Judge, check
 
 _STRANGE = 4.5  # cost of an edit that is as likely to be none of ours
+_PAIR_IS_RIGHT = 0.7  # of pairs of edits that pass, about so many are right
 _BATCH = 16  # programs that are judged together
 
 
@@ -117,13 +118,7 @@ def _tested(
         passed += [one for one, good in zip(batch, judge([one.text for one in batch]), strict=True) if good]
         progress(min(at + _BATCH, total), total)
     if passed:
-        whole = sum(one.confidence for one in passed) or 1.0
-        return [
-            msgspec.structs.replace(
-                one, confidence=round(one.confidence / whole, 4), checks=(*one.checks, "tests")
-            )
-            for one in passed
-        ]
+        return _shared(passed, 1.0)
     return _pairs(text, fixes, judge, settings, should_stop) if settings.two_edits else []
 
 
@@ -143,14 +138,31 @@ def _pairs(
         if should_stop():
             return []
         batch = [
-            Fix(edits, apply(text, edits), f"{one.kind}, {other.kind}", 0.5, one.checks)
+            Fix(
+                edits,
+                apply(text, edits),
+                f"{one.kind}, {other.kind}",
+                one.confidence * other.confidence,
+                one.checks,
+            )
             for edits, one, other in pairs[at : at + _BATCH]
         ]
         batch = [one for one in batch if not isinstance(check(text, one.text), Reject)]
-        for one, good in zip(batch, judge([one.text for one in batch]), strict=True):
-            if good:
-                return [msgspec.structs.replace(one, checks=(*one.checks, "tests"))]
+        passed = [one for one, good in zip(batch, judge([one.text for one in batch]), strict=True) if good]
+        if passed:
+            return _shared(passed, _PAIR_IS_RIGHT)
     return []
+
+
+def _shared(passed: list[Fix], whole: float) -> list[Fix]:
+    """Fixes that pass the same tests share the confidence ``whole``."""
+    total = sum(one.confidence for one in passed) or 1.0
+    return [
+        msgspec.structs.replace(
+            one, confidence=round(whole * one.confidence / total, 4), checks=(*one.checks, "tests")
+        )
+        for one in passed
+    ]
 
 
 def _apart(one: Fix, other: Fix) -> bool:
