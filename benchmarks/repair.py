@@ -352,7 +352,15 @@ def main() -> int:
         }[part]()
         rows = []
         for method, programs, figures in measured:
-            rows.append(Row(part, method, programs, figures, f"{made.commit[:10]} {model or 'no model'}"))
+            rows.append(
+                Row(
+                    part,
+                    method,
+                    programs,
+                    figures,
+                    f"{made.command}, {made.commit[:10]}, {model or 'no model'}, {made.date}",
+                )
+            )
             print(f"{part}: {method}, {programs}: {_line(figures)}", flush=True)
             save(given.out, part, rows, model)
     return 0
