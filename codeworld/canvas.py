@@ -23,6 +23,7 @@ class Source(StrEnum):
     RETRIEVED = "retrieved"  # copied from the repository
     EDITED = "edited"  # denoised from a retrieved line at partial noise
     READER = "reader"  # decoded left to right by the reader's next-token head
+    GIVEN = "given"  # written by the caller, who wants to know its probability
 
 
 class Seed(msgspec.Struct, frozen=True):
@@ -53,6 +54,9 @@ class InfillRequest(msgspec.Struct, frozen=True):
     alternatives: int = 0  # second choices that are followed as well: for who can wait, twice the time or so
     least_logprob_nats: float = -1e9  # a fill that has become less likely than this is not finished
     sources: tuple[Source, ...] = (Source.VERIFIED, Source.RETRIEVED)  # the others added nothing to these
+    given: tuple[
+        str, ...
+    ] = ()  # fills to score, where ``sources`` has GIVEN; those longer than a canvas are left out
 
 
 class Candidate(msgspec.Struct, frozen=True):

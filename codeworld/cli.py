@@ -142,6 +142,50 @@ def infill(
         print(f"{summary.records} holes, {summary.accepted} accepted → {out}")
 
 
+@app.command()
+def fix(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A Python file that is broken.")],
+    test: Annotated[
+        str,
+        typer.Option(
+            metavar="CMD", help="A command that must succeed; runs in a sandbox, in FILE's project."
+        ),
+    ] = "",
+    describe: Annotated[str, typer.Option(metavar="TEXT", help="What the program should do.")] = "",
+    write: Annotated[bool, typer.Option("--write", help="Change FILE.")] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Print the change as a patch (what is done by itself).")
+    ] = False,
+    threshold: Threshold = None,
+    no_engine: InProcess = False,
+    json: Json = False,
+) -> None:
+    """Repair a file: one that does not parse, or, with --test, one whose test fails. Only what was verified is
+    offered."""
+    from codeworld import cli_fix, source
+
+    if write and diff:
+        raise BadInput("--write and --diff exclude one another")
+    text = source.read(file)
+    if write:
+        cli_fix.check_writable(file)
+    repaired = cli_fix.fix(
+        file, text, test=test, describe=describe, threshold=threshold, in_process=no_engine
+    )
+    for line in filter(None, (*repaired.missing, repaired.degraded)):
+        _report(line, 0)
+    if write and repaired.fixes:
+        cli_fix.write(file, text, repaired.fixes[0])
+    if json:
+        _print_json(repaired)
+    elif repaired.fixes and not write:
+        from rich.console import Console
+
+        cli_fix.show(Console(), file, text, repaired.fixes[0])
+    if not repaired.fixes:
+        raise typer.Exit(_report(f"nothing to offer: {repaired.reason}", 1))
+
+
 @app.command(name="summarize")
 def summarize_repository(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The repository, or a folder of it.")],

@@ -230,10 +230,19 @@ def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> 
 
 def create_server() -> CodeworldServer:
     """A server with all features."""
-    from lsp_server.features import commands, completion, inline_completion, summary, sync, workspace
+    from lsp_server.features import (
+        commands,
+        completion,
+        fix,
+        inline_completion,
+        quickfix,
+        summary,
+        sync,
+        workspace,
+    )
 
     server = CodeworldServer()
-    for feature in (inline_completion, completion, sync, workspace, commands, summary):
+    for feature in (inline_completion, completion, sync, workspace, commands, summary, quickfix, fix):
         feature.register(server)
     return server
 

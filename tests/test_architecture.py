@@ -23,10 +23,12 @@ TORCH_FREE = (
     "codeworld.engine.client",
     "codeworld.engine.protocol",
     "codeworld.ranking",
+    "codeworld.repair.repair",
     "codeworld.summary.check",
     "codeworld.summary.summarize",
     "codeworld.syntax.document",
     "codeworld.verify.checks",
+    "codeworld.verify.sandbox",
 )
 PACKAGES = ("codeworld", "kernels", "lsp_server")
 

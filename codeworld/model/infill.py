@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -80,10 +80,8 @@ class Infiller:
         seeds = [s for s in seeds if self._continues(context, s)]
         found: list[Candidate] = []
         drafts: list[Draft] = []
-        if not one_line and not request.suffix.strip():
-            drafts += seeds
-            found += self._continued(request, should_stop)
-        elif Source.VERIFIED in request.sources:
+        open_end = not one_line and not request.suffix.strip()
+        if Source.VERIFIED in request.sources and not open_end:
             found += self._verified(context, allowed, request, seeds, should_stop)
         else:
             drafts += seeds
@@ -95,6 +93,10 @@ class Infiller:
         if Source.EDITED in request.sources and seeds:
             drafts += self._edited(context, allowed, seeds, should_stop)
         found += self._scored(context, drafts, should_stop)
+        if Source.GIVEN in request.sources:
+            found += self._given(context, request.given, should_stop)
+        if Source.VERIFIED in request.sources and open_end:  # last, for it reads another context
+            found += self._continued(request, should_stop)
         found.sort(key=lambda c: -c.logprob_nats)
         latency = 1000 * (time.perf_counter() - begin)
         kept = tuple(found[: request.max_candidates])
@@ -215,6 +217,29 @@ class Infiller:
         scores = fill.score(self.reader, context, [list(ids) for ids in distinct])
         total = {ids: float(s.sum()) for ids, s in zip(distinct, scores, strict=True)}
         return [self._candidate(context, d, total[tuple(d.ids)]) for d in drafts]
+
+    def _given(
+        self, context: Context, texts: Sequence[str], should_stop: Callable[[], bool]
+    ) -> list[Candidate]:
+        """The caller's fills with the reader's probability, in as few passes as hold them."""
+        head = context.head.decode("utf-8", "replace")
+        ids = [self.tokenizer.encode(head + text) for text in texts]
+        waiting = [
+            (t, i) for t, i in zip(texts, ids, strict=True) if len(i) < self.reader.config.canvas_tokens
+        ]
+        found: list[Candidate] = []
+        while waiting:
+            if should_stop():
+                raise Stopped
+            size = 0
+            batch = [one for one in waiting if (size := size + len(one[1]) + 1) <= SEGMENT]
+            waiting = waiting[len(batch) :]
+            scores = fill.score(self.reader, context, [ids for _, ids in batch])
+            found += [
+                Candidate(text, Source.GIVEN, float(score.sum()), len(ids), steps=1)
+                for (text, ids), score in zip(batch, scores, strict=True)
+            ]
+        return found
 
     def _candidate(self, context: Context, draft: Draft, logprob_nats: float) -> Candidate:
         text = self.tokenizer.decode(draft.ids)[len(context.head.decode("utf-8", "replace")) :]

@@ -64,3 +64,25 @@ def test_a_damaged_checkpoint_is_one_clear_line(tiny: Path, tmp_path: Path) -> N
     with pytest.raises(checkpoint.CheckpointError, match=r"model-0\.safetensors") as error:
         infill.load("cpu", tmp_path)
     assert "\n" not in str(error.value)
+
+
+def test_given_fills_are_scored_as_if_each_were_alone(tiny: Path, model: infill.Infiller) -> None:
+    network = checkpoint.load(tiny).eval().requires_grad_(False)  # fp32, see above
+    exact = infill.Infiller(network, model.tokenizer, "cpu", infill.CPU)
+    texts = tuple(f"th.join(path, '{i}')\n    return {i}" for i in range(60))  # more than one pass holds
+
+    def scores(given: tuple[str, ...]) -> dict[str, float]:
+        request = InfillRequest(
+            PREFIX, SUFFIX, "", "span", given=given, sources=(Source.GIVEN,), max_candidates=99
+        )
+        return {c.text: c.logprob_nats for c in exact.infill(request).candidates}
+
+    together = scores(texts)
+    assert set(together) == set(texts)
+    for text in texts[::20]:
+        assert scores((text,))[text] == pytest.approx(together[text], abs=1e-3)
+
+
+def test_a_given_fill_longer_than_a_canvas_is_left_out(model: infill.Infiller) -> None:
+    request = InfillRequest(PREFIX, SUFFIX, given=("th", "x + " * 200), sources=(Source.GIVEN,))
+    assert [c.text for c in model.infill(request).candidates] == ["th"]

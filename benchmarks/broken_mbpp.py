@@ -1,0 +1,130 @@
+"""MBPP solutions broken by random token edits: another name, number or operator, as the breaker finds them elsewhere
+in the data. It knows nothing of the repair engine's neighbours."""
+
+from __future__ import annotations
+
+import ast
+import gzip
+import io
+import random
+import re
+import tokenize
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import msgspec
+
+from codeworld.repair.lexer import tokens
+from codeworld.repair.verify import Judge
+
+_EXAMPLE = re.compile(r"^\s*>>> .*\n.*\n", re.MULTILINE)  # docstrings show the tests that are to be hidden
+_OPERATORS = ["+", "-", "*", "//", "%", "<", "<=", ">", ">=", "==", "!=", "and", "or", "in", "not in"]
+
+
+class Broken(msgspec.Struct):
+    """A program that fails the ``visible`` tests."""
+
+    text: str
+    visible: str
+    hidden: str
+
+
+def broken_programs(
+    folder: Path, edits: int, judge_by: Callable[[str], Judge], every: int
+) -> Iterator[Broken]:
+    """One broken program for each n-th solution that has two tests or more and can be broken."""
+    for number, (text, name, asserts) in enumerate(solutions_of(folder)):
+        if number % every:
+            continue
+        chance = random.Random(f"{edits} {name}")
+        visible = _suite(asserts[: max(1, len(asserts) // 2)], name)
+        hidden = _suite(asserts, name)
+        for _ in range(8):
+            broken = _broken(text, edits, chance)
+            if broken is None:
+                continue
+            if not judge_by(visible)([broken])[0] and judge_by(hidden)([text])[0]:
+                yield Broken(broken, visible, hidden)
+                break
+
+
+def damaged(text: str, number: int) -> str:
+    """One to three tokens left out, doubled or swapped with the next one: most of these do not parse."""
+    chance = random.Random(number)
+    for _ in range(chance.randint(1, 3)):
+        found = tokens(text, 0, len(text))
+        if len(found) < 3:
+            break
+        at = chance.randrange(len(found) - 1)
+        one, other = found[at], found[at + 1]
+        new = chance.choice(["", one.text * 2, other.text + text[one.end_char : other.start_char] + one.text])
+        end = other.end_char if new.endswith(one.text) and new.startswith(other.text) else one.end_char
+        text = text[: one.start_char] + new + text[end:]
+    return text
+
+
+def solutions_of(folder: Path) -> Iterator[tuple[str, str, list[str]]]:
+    """(program, name of its function, asserts) of each MBPP task."""
+    seen = set()
+    with gzip.open(folder / "mbpp_infilling_dev.jsonl.gz", "rt") as lines:
+        for line in lines:
+            row = msgspec.json.decode(line)
+            if row["kind"] != "single" or row["source_id"] in seen:
+                continue
+            seen.add(row["source_id"])
+            text = _EXAMPLE.sub("", row["prompt"] + row["canonical_solution"] + row["suffix"])
+            asserts = [
+                ast.unparse(node) for node in ast.walk(ast.parse(row["test"])) if isinstance(node, ast.Assert)
+            ]
+            if len(asserts) > 1:
+                yield text, row["entry_point"], asserts
+
+
+def _suite(asserts: list[str], name: str) -> str:
+    return "\n".join([f"candidate = {name}", *asserts])
+
+
+def _broken(text: str, edits: int, chance: random.Random) -> str | None:
+    for _ in range(edits):
+        tokens = [
+            token
+            for token in tokenize.generate_tokens(io.StringIO(text).readline)
+            if token.type in (tokenize.NAME, tokenize.NUMBER, tokenize.OP)
+            and not token.line.lstrip().startswith("def ")
+        ]
+        changeable = [token for token in tokens if _others(token, tokens)]
+        if not changeable:
+            return None
+        token = chance.choice(changeable)
+        text = _replaced(text, token, chance.choice(_others(token, tokens)))
+        try:
+            ast.parse(text)
+        except SyntaxError:
+            return None
+    return text
+
+
+def _others(token: tokenize.TokenInfo, tokens: list[tokenize.TokenInfo]) -> list[str]:
+    """What may stand in a token's place."""
+    if token.string in _OPERATORS:
+        return [one for one in _OPERATORS if one != token.string]
+    if token.type == tokenize.NUMBER and token.string.isdigit():
+        value = int(token.string)
+        return [str(value + 1), str(abs(value - 1)), str(2 * value + 3)]
+    if token.type == tokenize.NAME and token.string.isidentifier():
+        names = {one.string for one in tokens if one.type == tokenize.NAME and not _is_keyword(one.string)}
+        return [] if _is_keyword(token.string) else sorted(names - {token.string})
+    return []
+
+
+def _is_keyword(word: str) -> bool:
+    import keyword
+
+    return keyword.iskeyword(word)
+
+
+def _replaced(text: str, token: tokenize.TokenInfo, new: str) -> str:
+    lines = text.splitlines(keepends=True)
+    row, start, end = token.start[0] - 1, token.start[1], token.end[1]
+    lines[row] = lines[row][:start] + new + lines[row][end:]
+    return "".join(lines)

@@ -1,0 +1,370 @@
+"""What the repair engine gets right: ``python -m benchmarks.repair PART … [--every N] [--no-model]``.
+
+Parts: ``syntax`` (DebugBench programs that do not parse), ``mined`` (syntax errors that people committed; see
+benchmarks.mine_syntax_errors), ``logic`` (the other DebugBench programs, without tests), ``tests`` (MBPP solutions
+broken by one and by two token edits, half of the tests visible), ``attempts`` (is any fix offered that fails its
+verification?). Each part replaces its own rows in docs/results/repair.{md,json}.
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import gzip
+import os
+import subprocess
+import sys
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from benchmarks import results
+from benchmarks.broken_mbpp import Broken, broken_programs, damaged, solutions_of
+from codeworld.canvas import Reject
+from codeworld.repair.edits import apply, difference
+from codeworld.repair.localise import fault
+from codeworld.repair.logic_search import logic_proposals
+from codeworld.repair.rank import QUICK, Budget, Infill
+from codeworld.repair.repair import Settings, repair
+from codeworld.repair.syntax_edits import neighbours
+from codeworld.repair.syntax_search import syntax_proposals
+from codeworld.repair.verify import Judge, check
+from codeworld.training.execution import run_programs
+
+EVAL = Path(os.environ.get("CODEWORLD_EVAL", "/work/shared/eval"))
+COMPOUND = ("double", "triple", "quadruple")
+Figures = dict[str, float | int | str]
+Repairer = Callable[[str], list[str]]  # a broken program to repaired ones, best first
+
+
+class Row(msgspec.Struct):
+    """One method on one set of programs."""
+
+    part: str
+    method: str
+    programs: str
+    figures: Figures
+    made: str  # stamp: commit, machine, model
+
+
+class Report(msgspec.Struct):
+    """All rows there are."""
+
+    rows: list[Row]
+
+
+class Case(msgspec.Struct):
+    """``accepted``: ASTs that are right; ``parts``: those that are right about the syntax alone."""
+
+    category: str
+    text: str
+    accepted: frozenset[str]
+    parts: frozenset[str]
+
+
+def dump(text: str) -> str | None:
+    """The AST as text, None when it does not parse."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return ast.dump(ast.parse(text))
+    except (SyntaxError, ValueError, RecursionError):
+        return None
+
+
+def syntax_part(buggy: str, solution: str) -> frozenset[str]:
+    """ASTs after the smallest parts of the reference's changes, line by line, that make the program parse."""
+    edits = difference(buggy, solution)
+    for size in range(1, min(4, len(edits)) + 1):
+        found = {dump(apply(buggy, subset)) for subset in list(combinations(edits, size))[:4000]}
+        found.discard(None)
+        if found:
+            return frozenset(one for one in found if one)
+    return frozenset()
+
+
+def debugbench(*, parsing: bool) -> Iterator[Case]:
+    with gzip.open(EVAL / "debugbench_python_dev.jsonl.gz", "rt") as lines:
+        for line in lines:
+            row: dict[str, Any] = msgspec.json.decode(line)
+            whole = dump(row["solution"])
+            if whole is None or (dump(row["buggy"]) is not None) != parsing:
+                continue
+            right = frozenset({whole})
+            parts = right if parsing else right | syntax_part(row["buggy"], row["solution"])
+            yield Case(row["category"], row["buggy"], right, parts)
+
+
+def mined(paths: Sequence[Path]) -> Iterator[Case]:
+    for path in paths:
+        for line in path.read_bytes().splitlines():
+            row: dict[str, str] = msgspec.json.decode(line)
+            whole = dump(row["good"])
+            if whole is not None:
+                yield Case(row["repo"], row["bad"], frozenset({whole}), frozenset({whole}))
+
+
+def first_that_parses(text: str) -> list[str]:
+    """Plain enumeration: single edits in the order of their distance from the reported place."""
+    error = fault(text)
+    if error is None:
+        return []
+    near = sorted(neighbours(text, error), key=lambda one: abs(one.edits[0].start_char - error.at_char))
+    found = []
+    for one in near:
+        after = apply(text, one.edits)
+        if fault(after) is None:
+            found.append(after)
+            if len(found) == 3:
+                break
+    return found
+
+
+def ruff(text: str) -> list[str]:
+    """The peer: what ``ruff check --fix`` makes of it."""
+    command = [
+        str(Path(sys.prefix, "bin", "ruff")),
+        "check",
+        "--fix",
+        "--isolated",
+        "-q",
+        "--stdin-filename",
+        "a.py",
+        "-",
+    ]
+    done = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
+    return [done.stdout] if dump(done.stdout) is not None else []
+
+
+def measure(cases: Sequence[Case], method: Repairer, top: int) -> Figures:
+    """Shares are of all programs; times are of one call."""
+    count, parsed, exact, exact_top, part, unverified = len(cases), 0, 0, 0, 0, 0
+    wall, cpu = [], []
+    for case in cases:
+        begin, begin_cpu = time.perf_counter(), time.process_time()
+        found = method(case.text)
+        wall.append(1e3 * (time.perf_counter() - begin))
+        cpu.append(1e3 * (time.process_time() - begin_cpu))
+        dumps = [dump(one) for one in found[:top]]
+        parsed += bool(found)
+        unverified += sum(isinstance(check(case.text, one), Reject) for one in found)
+        exact += any(one in case.accepted for one in dumps[:1])
+        exact_top += any(one in case.accepted for one in dumps)
+        part += any(one in case.parts for one in dumps[:1])
+    return {
+        "programs": count,
+        "parse": share(parsed, count),
+        "AST-exact top-1": share(exact, count),
+        f"AST-exact top-{top}": share(exact_top, count),
+        "syntax part exact top-1": share(part, count),
+        "offered though not verified": unverified,
+        "wall p50 ms": quantile(wall, 0.5),
+        "wall p95 ms": quantile(wall, 0.95),
+        "CPU p50 ms": quantile(cpu, 0.5),
+        "CPU p95 ms": quantile(cpu, 0.95),
+    }
+
+
+def share(part: int, whole: int) -> float:
+    return round(part / whole, 3) if whole else 0.0
+
+
+def quantile(values: Sequence[float], at: float) -> float:
+    return round(sorted(values)[min(len(values) - 1, int(at * len(values)))], 1) if values else 0.0
+
+
+def syntax_methods(infill: Infill | None) -> dict[str, Repairer]:
+    def with_reader(reader: Infill | None, budget: Budget = Budget()) -> Repairer:
+        return lambda text: [
+            apply(text, one.edits) for one in syntax_proposals(text, reader, most=3, budget=budget)
+        ]
+
+    methods: dict[str, Repairer] = {"ruff --fix": ruff, "enumeration, first that parses": first_that_parses}
+    methods["enumeration, prior"] = with_reader(None)
+    if infill is not None:
+        methods["enumeration, prior and reader"] = with_reader(infill)
+        methods["enumeration, prior and reader, quick"] = with_reader(infill, QUICK)
+    return methods
+
+
+def logic_methods(infill: Infill | None) -> dict[str, Repairer]:
+    def with_reader(reader: Infill | None) -> Repairer:
+        def method(text: str) -> list[str]:
+            verified = (apply(text, one.edits) for one in logic_proposals(text, reader))
+            return [
+                one
+                for _, one in zip(
+                    range(5), (v for v in verified if not isinstance(check(text, v), Reject)), strict=False
+                )
+            ]
+
+        return method
+
+    methods = {"enumeration, prior": with_reader(None)}
+    if infill is not None:
+        methods["enumeration, prior and reader"] = with_reader(infill)
+    return methods
+
+
+def syntax_rows(infill: Infill | None, every: int) -> Iterator[tuple[str, str, Figures]]:
+    cases = list(debugbench(parsing=False))
+    single = [case for case in cases if case.category not in COMPOUND][::every]
+    compound = [case for case in cases if case.category in COMPOUND][:: 3 * every]
+    for name, method in syntax_methods(infill).items():
+        yield name, "one kind of error", measure(single, method, 3)
+        yield name, "two to four errors, most of them not of syntax", measure(compound, method, 3)
+
+
+def mined_rows(
+    infill: Infill | None, every: int, paths: Sequence[Path]
+) -> Iterator[tuple[str, str, Figures]]:
+    cases = list(mined(paths))[::every]
+    for name, method in syntax_methods(infill).items():
+        yield name, "committed by people", measure(cases, method, 3)
+
+
+def logic_rows(infill: Infill | None, every: int) -> Iterator[tuple[str, str, Figures]]:
+    cases = list(debugbench(parsing=True))
+    groups = {"all": cases, "one kind of error": [case for case in cases if case.category not in COMPOUND]}
+    for category in sorted({case.category for case in groups["one kind of error"]}):
+        groups[category] = [case for case in cases if case.category == category]
+    for name, method in logic_methods(infill).items():
+        known: dict[str, list[str]] = {}
+
+        def remembered(
+            text: str, method: Repairer = method, known: dict[str, list[str]] = known
+        ) -> list[str]:
+            if text not in known:
+                known[text] = method(text)
+            return known[text]
+
+        for group, members in groups.items():
+            if members[::every]:
+                yield name, group, measure(members[::every], remembered, 5)
+
+
+def judge_by(tests: str) -> Judge:
+    def judge(programs: Sequence[str]) -> list[bool]:
+        named = {str(i): f"{one}\n{tests}" for i, one in enumerate(programs)}
+        return [outcome == "passed" for outcome in run_programs(named, jobs=1, timeout_s=0.5).values()]
+
+    return judge
+
+
+def tests_rows(infill: Infill | None, every: int) -> Iterator[tuple[str, str, Figures]]:
+    readers = {"enumeration, prior": None} | ({"enumeration, prior and reader": infill} if infill else {})
+    for edits in (1, 2):
+        cases = list(broken_programs(EVAL, edits, judge_by, every))
+        for name, reader in readers.items():
+            yield name, f"MBPP, {edits} edits", tested(cases, reader, two_edits=edits == 2)
+
+
+def tested(cases: Sequence[Broken], infill: Infill | None, *, two_edits: bool) -> Figures:
+    """The first fix counts; it is offered when its confidence reaches the threshold."""
+    settings = Settings(threshold=0.0, two_edits=two_edits, most_tests=320, least_tests=80)
+    confidences, wall = list[tuple[float, bool]](), []
+    for case in cases:
+        begin = time.perf_counter()
+        found = repair(case.text, infill=infill, judge=judge_by(case.visible), settings=settings)
+        wall.append(1e3 * (time.perf_counter() - begin))
+        if not isinstance(found, Reject):
+            assert judge_by(case.visible)([found[0].text])[0]
+            confidences.append((found[0].confidence, judge_by(case.hidden)([found[0].text])[0]))
+    figures: Figures = {"programs": len(cases)}
+    for threshold in (0.0, 0.5, 0.8):
+        offered = [good for confidence, good in confidences if confidence >= threshold]
+        figures[f"hidden-correct at {threshold}"] = share(sum(offered), len(cases))
+        figures[f"wrongly accepted at {threshold}"] = share(len(offered) - sum(offered), len(cases))
+    return figures | {"wall p50 ms": quantile(wall, 0.5), "wall p95 ms": quantile(wall, 0.95)}
+
+
+def attempts_rows(infill: Infill | None, every: int) -> Iterator[tuple[str, str, Figures]]:
+    """Programs with one to three tokens left out, doubled or swapped; each fix is verified again, here."""
+    solutions = [text for text, _, _ in solutions_of(EVAL)]
+    offered, failed, silent = 0, 0, 0
+    total = 5000 // every
+    for number in range(total):
+        found = repair(damaged(solutions[number % len(solutions)], number), infill=infill)
+        silent += isinstance(found, Reject)
+        for one in [] if isinstance(found, Reject) else found:
+            offered += 1
+            broken = damaged(solutions[number % len(solutions)], number)
+            failed += apply(broken, one.edits) != one.text or dump(one.text) is None
+    figures: Figures = {"attempts": total, "fixes offered": offered, "fail their verification": failed}
+    yield (
+        "enumeration, prior" + (" and reader" if infill else ""),
+        "MBPP, damaged",
+        figures | {"nothing offered": silent},
+    )
+
+
+def load_model() -> tuple[Infill, str]:
+    from codeworld.model.infill import load
+
+    infiller = load("cpu")
+    infiller.warm_up()
+    return infiller.infill, infiller.model
+
+
+def save(stem: Path, part: str, rows: list[Row], model: str) -> None:
+    """Put the part's rows in place of its old ones. The command in the stamp is this run's."""
+    known: list[Row] = []
+    if stem.with_suffix(".json").exists():
+        stored = msgspec.json.decode(stem.with_suffix(".json").read_bytes())
+        known = msgspec.convert(stored["report"]["rows"], list[Row])
+    kept = sorted([row for row in known if row.part != part] + rows, key=lambda row: row.part)
+    figures = [
+        results.Figure(f"{row.part}: {row.method}, {row.programs} [{row.made}]", _line(row.figures))
+        for row in kept
+    ]
+    results.write(stem, "Repair", results.stamp(model), figures, Report(kept))
+
+
+def _line(figures: Figures) -> str:
+    return "; ".join(f"{name} {value}" for name, value in figures.items())
+
+
+def main() -> int:
+    """Measure the parts, one after the other."""
+    parser = argparse.ArgumentParser(prog="benchmarks.repair", description=__doc__)
+    parser.add_argument("parts", nargs="+", choices=["syntax", "mined", "logic", "tests", "attempts"])
+    parser.add_argument("--every", type=int, default=1, help="take every n-th program")
+    parser.add_argument("--no-model", action="store_true")
+    parser.add_argument(
+        "--mined", type=Path, nargs="*", default=[], help="files of benchmarks.mine_syntax_errors"
+    )
+    parser.add_argument("--out", type=Path, default=Path("docs/results/repair"))
+    given = parser.parse_args()
+    infill, model = (None, "") if given.no_model else load_model()
+    made = results.stamp(model)
+    for part in given.parts:
+        measured = {
+            "syntax": lambda: syntax_rows(infill, given.every),
+            "mined": lambda: mined_rows(infill, given.every, given.mined),
+            "logic": lambda: logic_rows(infill, given.every),
+            "tests": lambda: tests_rows(infill, given.every),
+            "attempts": lambda: attempts_rows(infill, given.every),
+        }[part]()
+        rows = []
+        for method, programs, figures in measured:
+            rows.append(
+                Row(
+                    part,
+                    method,
+                    programs,
+                    figures,
+                    f"{made.command}, {made.commit[:10]}, {model or 'no model'}, {made.date}",
+                )
+            )
+            print(f"{part}: {method}, {programs}: {_line(figures)}", flush=True)
+            save(given.out, part, rows, model)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,156 @@
+"""``codeworld fix``: repair one file, shown as a diff or written in its place."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+from rich.syntax import Syntax
+
+from codeworld.backend import open_model
+from codeworld.canvas import InfillReply, InfillRequest, Reject
+from codeworld.context.secrets import mask
+from codeworld.errors import BadInput, CommandError
+from codeworld.repair.edits import Fix
+from codeworld.repair.repair import Settings, repair
+from codeworld.source import project_root
+from codeworld.summary.cache import write_atomically
+from codeworld.verify import sandbox
+
+_TEST_S = 60.0
+_FIRST_TESTS = 16  # programs: whole test suites are slow
+
+
+class Repaired(msgspec.Struct, frozen=True):
+    """What ``--json`` prints. ``fixes`` is empty when nothing is offered, for the ``reason`` given; ``missing``
+    names the protections that tests ran without, ``degraded`` why the model was not asked."""
+
+    path: str
+    fixes: list[Fix]
+    reason: str = ""
+    missing: tuple[str, ...] = ()
+    degraded: str = ""
+
+
+class _Tests:
+    """The user's command as a judge: each program is put in the file's place, in the sandbox."""
+
+    def __init__(self, path: Path, command: str) -> None:
+        self._path, self._root = path.resolve(), project_root(path)
+        self._command = _words(command)
+        self.missing: tuple[str, ...] = ()
+
+    def judge(self, programs: Sequence[str]) -> list[bool]:
+        """Whether the command succeeds with each program. Raises BadInput when it cannot be run."""
+        return [self._passes(program) for program in programs]
+
+    def _passes(self, program: str) -> bool:
+        limits = sandbox.Limits(wall_s=_TEST_S)
+        done = sandbox.run(self._command, project=self._root, changed={self._path: program}, limits=limits)
+        self.missing = done.missing
+        if done.exit_code == 127:
+            raise BadInput(f"the test cannot be run: {done.output.strip()[:200]}")
+        return done.status == "passed"
+
+
+class _Reader:
+    """The model, opened when it is first asked; without one, the order of the proposals is the prior's."""
+
+    def __init__(self, in_process: bool) -> None:
+        self._opened = open_model(in_process=in_process)
+        self._model = self._opened.__enter__()
+
+    def infill(self, request: InfillRequest) -> InfillReply:
+        """Secrets never reach the model."""
+        return self._model.infill(
+            msgspec.structs.replace(request, prefix=mask(request.prefix), suffix=mask(request.suffix))
+        )
+
+    def close(self) -> None:
+        """End the connection."""
+        self._opened.__exit__(None, None, None)
+
+
+def fix(
+    path: Path, text: str, *, test: str, describe: str, threshold: float | None, in_process: bool
+) -> Repaired:
+    """Repair ``text``, the content of ``path``. Raises BadInput for a test that cannot be run, and CommandError."""
+    tests = _Tests(path, test) if test else None
+    settings = Settings(describe=describe, two_edits=tests is not None, least_tests=_FIRST_TESTS)
+    if threshold is not None:
+        settings = msgspec.structs.replace(settings, threshold=threshold)
+    reader, degraded = None, ""
+    try:
+        reader = _Reader(in_process)
+    except CommandError as error:
+        degraded = str(error)
+    try:
+        found = repair(
+            text,
+            infill=reader.infill if reader else None,
+            judge=tests.judge if tests else None,
+            settings=settings,
+        )
+    finally:
+        if reader is not None:
+            reader.close()
+    missing = tests.missing if tests else ()
+    if isinstance(found, Reject):
+        return Repaired(str(path), [], f"{found.reason} {found.detail}".strip(), missing, degraded)
+    return Repaired(str(path), found, "", missing, degraded)
+
+
+def diff(path: Path, before: str, after: str) -> str:
+    """The change as a patch."""
+    name = os.path.relpath(path)
+    old, new = (text.splitlines(keepends=True) for text in (before, after))
+    lines = difflib.unified_diff(old, new, f"a/{name}", f"b/{name}")
+    return "".join(
+        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
+    )
+
+
+def show(console: Console, path: Path, before: str, fix: Fix) -> None:
+    """A coloured patch on a terminal, a plain one in a pipe."""
+    patch = diff(path, before, fix.text)
+    if console.is_terminal:
+        console.print(Syntax(patch, "diff", theme="ansi_dark", background_color="default"))
+    else:
+        console.file.write(patch)
+
+
+def write(path: Path, before: str, fix: Fix) -> None:
+    """Put the fix in place of the file, unless somebody changed it meanwhile (CommandError)."""
+    content = path.read_bytes()
+    encoded = before.encode(_encoding(content))
+    if encoded != content:
+        raise CommandError(f"{path} has changed meanwhile: nothing is written")
+    write_atomically(path, fix.text.encode(_encoding(content)))
+
+
+def check_writable(path: Path) -> None:
+    """Raises BadInput."""
+    if not os.access(path, os.W_OK):
+        raise BadInput(f"{path} cannot be written")
+
+
+def _encoding(content: bytes) -> str:
+    import io
+    import tokenize
+
+    return tokenize.detect_encoding(io.BytesIO(content).readline)[0]
+
+
+def _words(command: str) -> list[str]:
+    try:
+        words = shlex.split(command)
+    except ValueError as error:
+        raise BadInput(f"the test {command!r} is no command line: {error}") from error
+    if not words:
+        raise BadInput("the test is empty")
+    return words

@@ -1,0 +1,285 @@
+"""Run a project's own commands, such as its tests, where they can do no harm.
+
+With bubblewrap: no network, nothing of the machine but the system's and the interpreter's folders and the project,
+all of it read-only, an empty temporary home, processes of their own that end together. Without it: the same limits,
+no network where user namespaces are allowed, Landlock for files where the kernel has it; ``Outcome.missing`` says
+what is not there. Limits on processor time, memory, file size and processes hold in both; a watchdog looks at the
+whole family of processes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import IO, Literal
+
+import msgspec
+
+from codeworld import sandbox_probe
+from codeworld.verify import sandbox_launcher
+
+_SYSTEM = (
+    "/usr",
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/etc/alternatives",
+    "/etc/ld.so.cache",
+    "/etc/localtime",
+)
+_GROUPS = Path("/sys/fs/cgroup/pids")
+_HOME = Path("/run/home")  # under bubblewrap
+_LOOK_S = 0.02  # between two looks of the watchdog
+_OWN_PROCESSES = 8  # of the sandbox itself
+_OUTPUT_BYTES = 64_000  # of the end of what was printed
+
+
+class Limits(msgspec.Struct, frozen=True):
+    """What a run may use; memory and processes are those of all its processes together."""
+
+    wall_s: float = 60.0
+    cpu_s: int = 60
+    memory_mb: int = 2048
+    processes: int = 64
+    file_mb: int = 64
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """``status`` "stopped": it went past the limit that ``reason`` names ("time", "memory", "processes", "cancelled").
+    ``output`` is the end of what it printed on both channels; ``missing`` has a line for each protection that is
+    off."""
+
+    status: Literal["passed", "failed", "stopped"]
+    exit_code: int
+    output: str
+    reason: str = ""
+    missing: tuple[str, ...] = ()
+
+
+def run(
+    command: Sequence[str],
+    *,
+    project: Path,
+    changed: Mapping[Path, str] | None = None,
+    limits: Limits = Limits(),
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Outcome:
+    """Run ``command`` in ``project``, whose files have the texts of ``changed`` instead of their own (absolute paths
+    within it). Nothing that it starts outlives the call. Raises OSError when it cannot be started at all."""
+    project = project.resolve()
+    with tempfile.TemporaryDirectory(prefix="codeworld-sandbox-", ignore_cleanup_errors=True) as name:
+        place = Path(name)
+        jailed = _prepared(command, project, changed or {}, place, limits)
+        with (place / "output").open("w+b") as output, _few_processes(limits.processes) as enter:
+            process = subprocess.Popen(
+                [*enter, *jailed.arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=jailed.cwd,
+                env=_environment(jailed.home),
+                start_new_session=True,
+            )
+            try:
+                reason = _watch(process, limits, should_stop)
+            finally:
+                _end(process)
+            return _outcome(process.returncode, reason, output, jailed.missing)
+
+
+class _Jailed(msgspec.Struct, frozen=True):
+    arguments: list[str]
+    cwd: Path
+    home: Path
+    missing: tuple[str, ...]
+
+
+@cache
+def _offered() -> sandbox_probe.Sandbox:
+    return sandbox_probe.probe()
+
+
+def _prepared(
+    command: Sequence[str], project: Path, changed: Mapping[Path, str], place: Path, limits: Limits
+) -> _Jailed:
+    """The command line that runs ``command`` under what this machine offers."""
+    offered, readable = _offered(), _readable(command, project)
+    spaced = offered.bubblewrap or offered.user_namespaces  # where processes are counted for each sandbox
+    sizes = (
+        limits.cpu_s,
+        limits.memory_mb,
+        limits.file_mb,
+        limits.processes + _OWN_PROCESSES if spaced else 0,
+    )
+    if offered.bubblewrap:
+        launch = _launch(sandbox_launcher.Plan(*sizes), command)
+        jail = _bubblewrap(project, readable, changed, place)
+        return _Jailed([*jail, *launch], Path("/"), _HOME, _unbounded())
+    home, copy = place / "home", place / "project"  # nothing can be laid over single files here
+    home.mkdir()
+    shutil.copytree(
+        project, copy, symlinks=True, ignore=shutil.ignore_patterns(".git", ".venv", "node_modules")
+    )
+    for path, text in changed.items():
+        (copy / path.relative_to(project)).write_text(text, encoding="utf-8", newline="")
+    files = [*_SYSTEM, *map(str, readable), "/dev", "/proc", str(copy), str(Path(__file__).parent)]
+    launch = _launch(sandbox_launcher.Plan(*sizes, landlock=files, writable=[str(home)]), command)
+    jail = ["unshare", "-rnpf", "--kill-child"] if offered.user_namespaces else []
+    return _Jailed([*jail, *launch], copy, home, (*offered.missing(), *_unbounded()))
+
+
+def _has_groups() -> bool:
+    return os.access(_GROUPS, os.W_OK)
+
+
+def _unbounded() -> tuple[str, ...]:
+    if os.geteuid() != 0 or _has_groups():
+        return ()
+    return ("root's processes are limited by a watchdog only: run as another user",)
+
+
+@contextlib.contextmanager
+def _few_processes(most: int) -> Iterator[list[str]]:
+    """What to put before a command so that it cannot fork without end. The kernel's limit per user does not bind root,
+    so root's sandboxes get a control group; elsewhere, nothing is needed."""
+    group = _GROUPS / f"codeworld-{os.getpid()}-{secrets.token_hex(4)}"
+    if os.geteuid() != 0 or not _has_groups():
+        yield []
+        return
+    group.mkdir()
+    try:
+        (group / "pids.max").write_text(str(most + _OWN_PROCESSES))
+        yield ["/bin/sh", "-c", 'echo $$ > "$0/cgroup.procs" && exec "$@"', str(group)]
+    finally:
+        _empty(group)
+        group.rmdir()
+
+
+def _empty(group: Path) -> None:
+    """Kill what is left in a control group; none of it can hide."""
+    while left := (group / "cgroup.procs").read_text().split():
+        for one in left:
+            _kill(int(one))
+        time.sleep(_LOOK_S)
+
+
+def _readable(command: Sequence[str], project: Path) -> list[Path]:
+    """Folders outside the project that the command's interpreter needs."""
+    folders = {Path(sys.prefix), Path(sys.base_prefix)}
+    found = shutil.which(
+        command[0], path=f"{Path(sys.prefix, 'bin')}{os.pathsep}{os.environ.get('PATH', '')}"
+    )
+    if found is not None:
+        folders |= {Path(found).absolute().parents[1], Path(found).resolve().parents[1]}
+    private = {Path("/"), Path.home(), Path(tempfile.gettempdir())}
+    return sorted(folders - private - {project})
+
+
+def _bubblewrap(
+    project: Path, readable: Sequence[Path], changed: Mapping[Path, str], place: Path
+) -> list[str]:
+    arguments = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
+    arguments += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", str(_HOME)]
+    for folder in (*_SYSTEM, *map(str, readable), str(project), str(Path(__file__).parent)):
+        arguments += ["--ro-bind-try", folder, folder]
+    for number, (path, text) in enumerate(changed.items()):
+        instead = place / f"changed-{number}"
+        instead.write_text(text, encoding="utf-8", newline="")
+        arguments += ["--ro-bind", str(instead), str(path)]
+    return [*arguments, "--remount-ro", "/", "--chdir", str(project), "--"]
+
+
+def _launch(plan: sandbox_launcher.Plan, command: Sequence[str]) -> list[str]:
+    return [sys.executable, "-I", "-S", sandbox_launcher.__file__, plan.encode(), *command]
+
+
+def _environment(home: Path) -> dict[str, str]:
+    """Nothing of the user's but the search path: variables hold tokens."""
+    path = f"{Path(sys.prefix, 'bin')}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
+    return {
+        "PATH": path,
+        "HOME": str(home),
+        "TMPDIR": str(home),
+        "LANG": "C.UTF-8",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTEST_ADDOPTS": "-p no:cacheprovider",
+    }
+
+
+def _watch(process: subprocess.Popen[bytes], limits: Limits, should_stop: Callable[[], bool]) -> str:
+    """Wait; why it has to be stopped, "" when it ended by itself."""
+    deadline_s = time.monotonic() + limits.wall_s
+    while process.poll() is None:
+        if should_stop():
+            return "cancelled"
+        if time.monotonic() > deadline_s:
+            return "time"
+        family = _family(process.pid)
+        if len(family) > limits.processes:
+            return "processes"
+        if sum(family.values()) > limits.memory_mb:
+            return "memory"
+        time.sleep(_LOOK_S)
+    return ""
+
+
+def _family(root: int) -> dict[int, float]:
+    """Resident MiB of the process and of all that descend from it."""
+    children: dict[int, list[int]] = {}
+    resident: dict[int, float] = {}
+    page_mb = os.sysconf("SC_PAGE_SIZE") / 2**20
+    for entry in os.listdir("/proc"):
+        if entry.isdigit():
+            try:
+                fields = Path("/proc", entry, "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue  # it ended
+            children.setdefault(int(fields[1]), []).append(int(entry))
+            resident[int(entry)] = int(fields[21]) * page_mb
+    found, unseen = {}, [root]
+    while unseen:
+        one = unseen.pop()
+        found[one] = resident.get(one, 0.0)
+        unseen += children.get(one, [])
+    return found
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Kill what is left. The first of a process namespace takes all others with it; elsewhere they are looked for."""
+    while True:
+        family = _family(process.pid) if process.poll() is None else {}
+        for one in family:
+            _kill(one)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(0.5)
+            break
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
+
+
+def _kill(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGKILL)
+
+
+def _outcome(code: int, reason: str, output: IO[bytes], missing: tuple[str, ...]) -> Outcome:
+    output.seek(max(0, output.seek(0, os.SEEK_END) - _OUTPUT_BYTES))
+    text = output.read().decode("utf-8", "replace")
+    if not reason and code in (-signal.SIGXCPU, 128 + signal.SIGXCPU):
+        reason = "time"
+    status: Literal["passed", "failed", "stopped"] = (
+        "stopped" if reason else "passed" if code == 0 else "failed"
+    )
+    return Outcome(status, code, text, reason, missing)
