@@ -100,7 +100,7 @@ def fill_all(
     return Summary(len(holes), accepted, model.device, model.name)
 
 
-def fill(hole: Hole, model: Model, settings: CompletionSettings) -> Fill:
+def fill(hole: Hole, model: Model, settings: CompletionSettings, alternatives: int = ALTERNATIVES) -> Fill:
     """Fill one hole, whatever the checks say of it; latency covers prompt, model and checks."""
     begin = time.perf_counter()
     text, cursor_char = hole.prefix + hole.suffix, len(hole.prefix)
@@ -109,7 +109,7 @@ def fill(hole: Hole, model: Model, settings: CompletionSettings) -> Fill:
     request = prepare(snapshot, cursor_char, path="", index=RepositoryIndex(), rules=None, settings=settings)
     if isinstance(request, Reject):
         return _record(hole, begin)
-    reply = model.infill(msgspec.structs.replace(request, alternatives=ALTERNATIVES))
+    reply = model.infill(msgspec.structs.replace(request, alternatives=alternatives))
     verdict = choose(snapshot, cursor_char, reply, settings)
     if isinstance(verdict, Accept):
         return _record(hole, begin, verdict.candidate, verdict.text, accepted=True)
