@@ -178,6 +178,22 @@ def _part(errors: dict[str, float], gradients: bool) -> list[float]:
     return [error for name, error in errors.items() if name.startswith("d") == gradients]
 
 
+def doubtful(results: Results) -> list[str]:
+    """Times of kernels that were not right in the same run."""
+    out = []
+    for op, size in sorted({(key[0], key[4]) for key in results.cells}):
+        case = f"bfloat16 {size}x{size} "
+        if any(
+            r["kind"] == "check" and r["op"] == op and r["case"].startswith(case) and not r["ok"]
+            for r in results.rows
+        ):
+            out += [
+                f"**{op} at D={size} was not right in this run** (below): its times are those of a wrong kernel.",
+                "",
+            ]
+    return out
+
+
 def plot(results: Results, path: Path) -> bool:
     """Forward time over length at H=4, D=64; False without matplotlib."""
     try:
@@ -219,6 +235,7 @@ def render(lines: Path, stem: Path) -> list[Path]:
         "A dash is a cell that was not measured. Times are medians on the GPU's clock, batch 1, bfloat16.",
         "",
     ]
+    text += doubtful(results)
     drawn = plot(results, stem.with_suffix(".svg"))
     text += [f"![time over length]({stem.name}.svg)", ""] if drawn else []
     text += [*cell_tables(results), *traffic(results), *others(results)]

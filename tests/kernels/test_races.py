@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-import kernels.tiles
+import kernels
 
-ROOT = Path(kernels.tiles.__file__).parent
+ROOT = Path(str(kernels.__file__)).parent
 IN_PLACE = {"triton_step.py"}
 """Change a state in place, behind a barrier."""
 EITHER = {("triton_backward.py", "retreat"): {"sums"}}
@@ -22,12 +22,18 @@ EITHER = {("triton_backward.py", "retreat"): {"sums"}}
 
 def is_kernel(node: ast.stmt) -> bool:
     """A function with ``@triton.jit``."""
-    return isinstance(node, ast.FunctionDef) and any(ast.unparse(d) == "triton.jit" for d in node.decorator_list)
+    return isinstance(node, ast.FunctionDef) and any(
+        ast.unparse(d) == "triton.jit" for d in node.decorator_list
+    )
 
 
 def functions(source: str) -> dict[str, ast.FunctionDef]:
     """By name."""
-    return {node.name: node for node in ast.parse(source).body if is_kernel(node) and isinstance(node, ast.FunctionDef)}
+    return {
+        node.name: node
+        for node in ast.parse(source).body
+        if is_kernel(node) and isinstance(node, ast.FunctionDef)
+    }
 
 
 def base(node: ast.expr, known: dict[str, str]) -> str | None:
@@ -54,7 +60,11 @@ def touched(name: str, all_functions: dict[str, ast.FunctionDef]) -> tuple[set[s
         called = ast.unparse(node.func)
         if called in all_functions and called != name:
             inner = [one.arg for one in all_functions[called].args.args]
-            pairs = [(inner.index(one), kind) for kind, some in enumerate(touched(called, all_functions)) for one in some]
+            pairs = [
+                (inner.index(one), kind)
+                for kind, some in enumerate(touched(called, all_functions))
+                for one in some
+            ]
         else:
             pairs = [(0, ["tl.load", "tl.store"].index(called))] if called in ("tl.load", "tl.store") else []
         for position, kind in pairs:
@@ -105,6 +115,8 @@ def test_the_race_of_the_first_run_on_a_gpu_is_noticed() -> None:
 def test_kernels_are_found() -> None:
     names = {name for path in PATHS for name in functions(path.read_text(encoding="utf-8"))}
     assert {"scan_segments", "reverse_scan", "join", "advance", "recurrent"} <= names
-    assert touched("join", functions((ROOT / "tiles.py").read_text(encoding="utf-8")) | functions(
-        (ROOT / "gated_delta" / "triton_forward.py").read_text(encoding="utf-8")
-    )) == ({"products", "added_sums", "sequences", "state0"}, {"sums", "state1"})
+    assert touched(
+        "join",
+        functions((ROOT / "tiles.py").read_text(encoding="utf-8"))
+        | functions((ROOT / "gated_delta" / "triton_forward.py").read_text(encoding="utf-8")),
+    ) == ({"products", "added_sums", "sequences", "state0"}, {"sums", "state1"})
