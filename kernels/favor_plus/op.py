@@ -10,7 +10,7 @@ from torch import Tensor
 from kernels.favor_plus.chunked import favor_plus_chunked
 from kernels.favor_plus.state import FavorState, empty_state
 from kernels.layout import sequence_bounds
-from kernels.verified import trusted
+from kernels.verified import STEP_FEATURES, regardless, trusted
 
 
 def favor_plus(
@@ -59,7 +59,12 @@ def favor_plus_step(
     scale = q.shape[-1] ** -0.5 if scale is None else scale
     w = features.detach().to(q)
     with torch.no_grad():
-        if trusted("favor_plus_step", q, v.shape[-1]) and _fits(q.shape[-1], v.shape[-1], len(w), q.dtype):
+        known = regardless() or len(w) == STEP_FEATURES
+        if (
+            known
+            and trusted("favor_plus_step", q, v.shape[-1])
+            and _fits(q.shape[-1], v.shape[-1], len(w), q.dtype)
+        ):
             from kernels.favor_plus.triton_step import favor_plus_step_triton
 
             return favor_plus_step_triton(q, k, v, w, scale, state)

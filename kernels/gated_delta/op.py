@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from kernels.gated_delta.chunked import gated_delta_chunked
-from kernels.layout import sequence_bounds
-from kernels.verified import trusted
+from kernels.layout import Bounds, sequence_bounds
+from kernels.verified import regardless, trusted
 
 
 def gated_delta(
@@ -37,13 +37,20 @@ def gated_delta(
     if state is None:
         state = torch.zeros(len(bounds) - 1, heads, size, v.shape[-1], device=q.device)
     rows = [part.reshape(batch * length, *part.shape[2:]) for part in (q, k, v, g, beta)]
-    if trusted("gated_delta", q, v.shape[-1]):
+    if trusted("gated_delta", q, v.shape[-1]) and (regardless() or _in_segments(rows[0], rows[2], bounds)):
         from kernels.gated_delta.triton_op import gated_delta_triton
 
         o, state = gated_delta_triton(rows[0], rows[1], rows[2], rows[3], rows[4], scale, state, bounds)
     else:
         o, state = gated_delta_chunked(rows[0], rows[1], rows[2], rows[3], rows[4], scale, state, bounds)
     return o.reshape(v.shape), state
+
+
+def _in_segments(q: Tensor, v: Tensor, bounds: Bounds) -> bool:
+    """Is any sequence split? Only so the kernels have been right on a GPU yet."""
+    from kernels.gated_delta.triton_op import plan
+
+    return plan(q, v, bounds).layout.split
 
 
 def gated_delta_step(

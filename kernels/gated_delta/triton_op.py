@@ -183,15 +183,16 @@ def _states_back(
     table, (w, u, _, total) = made.layout, prepared
     dfresh, dstate0 = torch.empty_like(u), dfinal.clone()  # as it is for a sequence without tokens
     dstates = torch.empty(table.counts[2], made.heads, *dfinal.shape[2:], dtype=q.dtype, device=q.device)
-    given, after = (q, k, w, do, total, dfresh, dstates), (dfinal, dstate0, table.segments, table.sequences, scale)
+    given, after = (
+        (q, k, w, do, total, dfresh, dstates),
+        (dfinal, dstate0, table.segments, table.sequences, scale),
+    )
     starts = dfinal
     if table.split:
         sums = torch.empty(table.counts[1], *dfinal.shape[1:], device=q.device)
         backward.retreat[made.grid](*given, sums, *after, made.heads, **made.walk, SPLIT=True, KEEP=False)
         starts = join_segments(products, sums, dfinal, torch.empty_like(dfinal), made, reverse=True)
-    backward.retreat[made.grid](
-        *given, starts, *after, made.heads, **made.walk, SPLIT=table.split, KEEP=True
-    )
+    backward.retreat[made.grid](*given, starts, *after, made.heads, **made.walk, SPLIT=table.split, KEEP=True)
     return dfresh, dstates, dstate0
 
 
