@@ -116,7 +116,7 @@ def measure_all(options: argparse.Namespace, path: Path) -> None:
         check(run)
     cells(run, MUST)
     if options.sweep:
-        run.worker("kernels_cells", "sweep", limit_s=min(run.left_s(), 90))
+        run.worker("kernels_cells", "sweep", limit_s=min(run.left_s(), 180))
     cells(run, PEERS_MUST)
     for group in COLD:
         with tempfile.TemporaryDirectory() as cache:

@@ -72,7 +72,7 @@ def segment_states(
 @triton.jit
 def scan_segments(
     sequences, added_sums, added_mass, added_peaks, sums, mass, peaks, sums0, mass0, peak0, H,
-    V: tl.constexpr, M: tl.constexpr, BM: tl.constexpr, VP: tl.constexpr,
+    V: tl.constexpr, M: tl.constexpr, BM: tl.constexpr, VP: tl.constexpr, STAGES: tl.constexpr,
 ):  # fmt: skip
     """From what each segment adds (``segment_states``) the state before it, starting from the initial states.
 
@@ -93,7 +93,7 @@ def scan_segments(
     peak = tl.maximum(peak, EMPTY_PEAK)
     low = tl.load(sequences + sequence * 2)
     high = tl.load(sequences + sequence * 2 + 1)
-    for step in range(high - low):
+    for step in tl.range(0, high - low, num_stages=STAGES):
         segment = low + step
         place = (segment.to(tl.int64) * H + head) * M
         added = tl.load(added_sums + place * V + many, mask=inside, other=0.0)

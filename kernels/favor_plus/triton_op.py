@@ -15,6 +15,8 @@ from kernels.layout import Bounds, Layout, layout, segment_chunks
 
 PROGRAMS_PER_PROCESSOR = 4
 LEAST_CHUNKS = 4
+SCAN_STAGES = 1
+"""Segments whose loads are under way at once in the scan."""
 
 
 class Plan(NamedTuple):
@@ -32,14 +34,17 @@ class Plan(NamedTuple):
         return int(self.sizes["C"])
 
 
-def plan(q: Tensor, v: Tensor, w: Tensor, bounds: Bounds, programs: int | None = None) -> Plan:
-    """Fixed per type and size; ``programs`` (for experiments) is how many programs a pass should have."""
+def plan(
+    q: Tensor, v: Tensor, w: Tensor, bounds: Bounds, programs: int | None = None, columns: int | None = None,
+    chunk: int | None = None,
+) -> Plan:  # fmt: skip
+    """Fixed per type and size. For experiments: programs of a pass, value columns of a program, tokens of a chunk."""
     bf16, precision = operands(q.dtype)
     heads, size, value_size, features = q.shape[1], q.shape[2], v.shape[2], w.shape[0]
     padded, padded_features = power_of_two(size, 32), power_of_two(features)
     huge = padded_features * padded > 128 * 128
-    columns = min(power_of_two(value_size, 32), 128 if bf16 and not huge else 64)
-    chunk = 64 if bf16 and not huge else 32
+    columns = columns or min(power_of_two(value_size, 32), 128 if bf16 and not huge else 64)
+    chunk = chunk or (64 if bf16 and not huge else 32)
     blocks = -(-value_size // columns)
     programs = programs or PROGRAMS_PER_PROCESSOR * processors(q.device)
     count = segment_chunks(bounds, chunk, heads * blocks, programs, LEAST_CHUNKS)
@@ -74,7 +79,14 @@ def segment_starts(
         k, v, w, table.segments, *added, root, made.heads, **made.sizes, **made.options
     )
     forward.scan_segments[_scan_grid(made)](
-        table.sequences, *added, *starts, *initial, made.heads, **_scan_sizes(made), num_warps=4
+        table.sequences,
+        *added,
+        *starts,
+        *initial,
+        made.heads,
+        **_scan_sizes(made),
+        STAGES=SCAN_STAGES,
+        num_warps=4,
     )
     return starts
 

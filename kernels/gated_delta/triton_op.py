@@ -38,14 +38,19 @@ class Plan(NamedTuple):
         return self.layout.counts[1], self.heads, self.blocks
 
 
-def plan(q: Tensor, v: Tensor, bounds: Bounds, programs: int | None = None) -> Plan:
-    """Fixed per type and size; ``programs`` (for experiments): how many programs a pass along segments should have."""
+def plan(
+    q: Tensor, v: Tensor, bounds: Bounds, programs: int | None = None, columns: int | None = None,
+    chunk: int | None = None,
+) -> Plan:  # fmt: skip
+    """Fixed per type and size. For experiments: programs of a pass, value columns of a program, tokens of a chunk."""
     heads, size, value_size = q.shape[1], q.shape[2], v.shape[2]
     padded = power_of_two(size, 32)
     wide = q.dtype == torch.float32
-    columns = min(power_of_two(value_size, 32), 32 if padded > 128 or (wide and padded > 64) else 64)
+    columns = columns or min(
+        power_of_two(value_size, 32), 32 if padded > 128 or (wide and padded > 64) else 64
+    )
     blocks = -(-value_size // columns)
-    chunk = 32 if wide and padded > 128 else CHUNK
+    chunk = chunk or (32 if wide and padded > 128 else CHUNK)
     programs = programs or PROGRAMS_PER_PROCESSOR * processors(q.device)
     count = segment_chunks(bounds, chunk, heads * blocks, programs, LEAST_CHUNKS)
     if padded > LARGEST_SPLIT:
