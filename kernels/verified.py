@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from functools import lru_cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 
 import torch
 
@@ -56,7 +56,10 @@ def _capability(device: torch.device) -> tuple[int, int]:
 
 @lru_cache(maxsize=1)
 def _triton() -> str:
-    return ".".join(version("triton").split(".")[:2])
+    try:
+        return ".".join(version("triton").split(".")[:2])
+    except PackageNotFoundError:
+        return "none"
 
 
 def regardless() -> bool:

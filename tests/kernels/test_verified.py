@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
+from typing import cast
 
 import pytest
 import torch
 
+import kernels.verified as module
 from kernels.hardware import power_of_two
 from kernels.verified import H100, VERIFIED, trusted, verified
 
@@ -54,6 +57,27 @@ def test_other_gpus_other_compilers_and_other_sizes_are_refused(op: str) -> None
     for size in (32, 160, 256):
         assert not verified(op, *H100, torch.bfloat16, size, size)
     assert not trusted(op, torch.zeros(1, 1, 1, 64), 64)
+
+
+def test_without_triton_plain_torch_serves(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> str:
+        raise PackageNotFoundError(name)
+
+    class OnGpu:
+        is_cuda, dtype, device, shape = True, torch.bfloat16, "cuda", (1, 1, 1, 64)
+
+    monkeypatch.delenv("CODEWORLD_UNVERIFIED_KERNELS", raising=False)
+    monkeypatch.setattr(module, "_capability", lambda device: H100[0])
+    monkeypatch.setattr(module, "_triton", lambda: H100[1])
+    q = cast("torch.Tensor", OnGpu())
+    assert trusted("gated_delta", q, 64)
+    assert not trusted("favor_plus", q, 64)
+    monkeypatch.undo()
+    monkeypatch.setattr(module, "version", missing)
+    monkeypatch.setattr(module, "_capability", lambda device: H100[0])
+    module._triton.cache_clear()
+    assert not trusted("gated_delta", q, 64)
+    module._triton.cache_clear()
 
 
 def test_sizes_are_rounded_up_as_kernels_see_them() -> None:
