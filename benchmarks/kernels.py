@@ -42,7 +42,10 @@ class Run:
         for wheel in sorted(wheels.glob("*.whl")) if wheels else ():
             zipfile.ZipFile(wheel).extractall(peers)
         folders = os.pathsep.join([str(ROOT), peers])
-        self.environment = {**os.environ, "PYTHONPATH": folders, "PYTHONUNBUFFERED": "1"}
+        self.environment = {
+            **os.environ, "PYTHONPATH": folders, "PYTHONUNBUFFERED": "1",
+            "CODEWORLD_UNVERIFIED_KERNELS": "1",  # what is verified is decided by this run
+        }  # fmt: skip
 
     def left_s(self) -> float:
         return self.budget_s - (time.monotonic() - self.started)
@@ -113,7 +116,7 @@ def measure_all(options: argparse.Namespace, path: Path) -> None:
         check(run)
     cells(run, MUST)
     if options.sweep:
-        run.worker("kernels_cells", "sweep", limit_s=min(run.left_s(), 90))
+        run.worker("kernels_cells", "sweep", limit_s=min(run.left_s(), 180))
     cells(run, PEERS_MUST)
     for group in COLD:
         with tempfile.TemporaryDirectory() as cache:

@@ -266,7 +266,19 @@ def cold(group: str) -> None:
 def sweep() -> None:
     """Fixed choices, tried on the cells that matter: the figures behind the constants in ``triton_op``."""
     long, wide = Cell("forward", 131072), Cell("forward", 32768, 16, 128)
-    options: list[dict[str, int]] = [{"num_warps": 4}, {"num_warps": 8}, {"num_stages": 1}, {"num_stages": 3}]
+    options: list[dict[str, Any]] = [{"num_warps": 4}, {"num_warps": 8}, {"num_stages": 1}, {"num_stages": 3}]
+    own: dict[str, list[tuple[dict[str, Any], int | None]]] = {
+        # The scan over segments is one load after the other: fewer segments, or loads under way ahead.
+        "favor_plus": [
+            *(({"scan_stages": stages}, programs) for stages in (3, 6) for programs in (264, 528)),
+            ({"chunk": 128}, None), ({"columns": 32}, None), ({"chunk": 32, "num_warps": 4}, None),
+        ],
+        "gated_delta": [
+            ({"columns": 32}, None), ({"columns": 32}, 264), ({"columns": 32, "num_stages": 3}, None),
+            ({"chunk": 32}, None), ({"part": "chunkwise", "num_warps": 8}, None),
+            ({"part": "chunkwise", "num_stages": 2}, None),
+        ],
+    }  # fmt: skip
     choices = [({}, count) for count in (None, 66, 132, 264, 528, 1056)] + [(one, None) for one in options]
     for group, cell in (
         ("favor_plus", long),
@@ -274,7 +286,7 @@ def sweep() -> None:
         ("gated_delta", wide),
         ("favor_plus", wide),
     ):
-        for option, programs in choices:
+        for option, programs in choices + own[group]:
             row = {"kind": "sweep", "group": group, **cell._asdict(), "programs": programs, **option}
             try:
                 with changed_plan(group, option, programs):
@@ -300,19 +312,23 @@ def profile() -> None:
 
 
 @contextlib.contextmanager
-def changed_plan(group: str, option: dict[str, int], programs: int | None) -> Iterator[None]:
+def changed_plan(group: str, option: dict[str, Any], programs: int | None) -> Iterator[None]:
+    """With other launch options (of ``part`` of the kernels), chunk, columns, or stages of the scan."""
     module = importlib.import_module(f"kernels.{group}.triton_op")
-    original, field = module.plan, "options" if group == "favor_plus" else "walk"
+    original, stages = module.plan, getattr(module, "SCAN_STAGES", 1)
+    field = option.get("part", "options" if group == "favor_plus" else "walk")
+    launch = {name: one for name, one in option.items() if name.startswith("num_")}
+    sizes = {name: one for name, one in option.items() if name in ("chunk", "columns")}
 
     def changed(*args: Any) -> Any:
-        made = original(*args, programs=programs)
-        return made._replace(**{field: {**getattr(made, field), **option}})
+        made = original(*args, programs=programs, **sizes)
+        return made._replace(**{field: {**getattr(made, field), **launch}})
 
-    module.plan = changed
+    module.plan, module.SCAN_STAGES = changed, option.get("scan_stages", stages)
     try:
         yield
     finally:
-        module.plan = original
+        module.plan, module.SCAN_STAGES = original, stages
 
 
 def main(group: str, deadline_s: float, cells: list[list[Any]]) -> None:

@@ -20,6 +20,12 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case((130, 70), 128, 128, BF16, 128),
         Case((130, 70), 256, 256, BF16, 128),
         Case((130, 70), 48, 96, BF16, 48),
+        # In several segments each, and what was wrong at 256 taken apart: keys, values, one block of values.
+        Case(RAGGED, 128, 128, BF16, 128),
+        Case(RAGGED, 48, 96, BF16, 48),
+        Case(RAGGED, 32, 32, BF16, 64),
+        Case((130, 70), 256, 64, BF16, 128),
+        Case((130, 70), 64, 256, BF16, 128),
     ),
     "gated_delta": (
         Case((1300, 0, 1, 64, 515), 64, 64, BF16),
@@ -28,6 +34,11 @@ CASES: dict[str, tuple[Case, ...]] = {
         Case((700, 70), 128, 128, BF16),
         Case((130, 70), 256, 256, BF16),
         Case((700, 70), 48, 96, FP16),
+        # In one segment each, and 256 taken apart.
+        Case((300, 70), 64, 64, BF16),
+        Case((300, 70), 128, 128, BF16),
+        Case((130, 70), 256, 64, BF16),
+        Case((130, 70), 64, 256, BF16),
     ),
 }
 STEPS = ("favor_plus", "gated_delta")

@@ -169,13 +169,30 @@ def others(results: Results) -> list[str]:
     out += ["", "## Correctness: largest relative RMS error against float64", ""]
     out += table(["", "case", "outputs, states", "gradients"], lines)
     sweep = [row for row in results.rows if row["kind"] == "sweep" and "graph_ms" in row]
-    names = ("group", "length", "heads", "size", "programs", "num_warps", "num_stages")
+    names = ("group", "length", "heads", "size", "programs", "num_warps", "num_stages", "chunk", "columns")
+    names += ("part", "scan_stages")
     lines = [[*(str(row.get(name, "")) for name in names), f"{row['graph_ms']:.3f}"] for row in sweep]
     return [*out, *(["## Fixed choices, tried", "", *table([*names, "ms"], lines)] if sweep else [])]
 
 
 def _part(errors: dict[str, float], gradients: bool) -> list[float]:
     return [error for name, error in errors.items() if name.startswith("d") == gradients]
+
+
+def doubtful(results: Results) -> list[str]:
+    """Times of kernels that were not right in the same run."""
+    out = []
+    for op, size in sorted({(key[0], key[4]) for key in results.cells}):
+        case = f"bfloat16 {size}x{size} "
+        if any(
+            r["kind"] == "check" and r["op"] == op and r["case"].startswith(case) and not r["ok"]
+            for r in results.rows
+        ):
+            out += [
+                f"**{op} at D={size} was not right in this run** (below): its times are those of a wrong kernel.",
+                "",
+            ]
+    return out
 
 
 def plot(results: Results, path: Path) -> bool:
@@ -219,6 +236,7 @@ def render(lines: Path, stem: Path) -> list[Path]:
         "A dash is a cell that was not measured. Times are medians on the GPU's clock, batch 1, bfloat16.",
         "",
     ]
+    text += doubtful(results)
     drawn = plot(results, stem.with_suffix(".svg"))
     text += [f"![time over length]({stem.name}.svg)", ""] if drawn else []
     text += [*cell_tables(results), *traffic(results), *others(results)]

@@ -5,6 +5,10 @@ Nothing computed is ever transposed: a transposed tile is loaded as such. Before
 13.3, a tensor-core instruction of Hopper that takes its left operand from registers could see that operand overwritten
 while it still reads it (Triton issues 9433 and 11781; fla-core's issue 640 is ``tl.dot(tl.trans(x), y)`` of a computed
 ``x`` that is used again). So a computed left operand here is a fresh copy in the operands' type, never used again.
+
+No kernel writes memory that it also reads. A tile smaller than the threads of a program is held by several warps, each
+of which loads it for itself, possibly in two layouts, and one of which stores it; nothing makes a warp wait for the
+others, so a late warp would load what another has just stored. Steps change a state in place, behind a barrier.
 """
 
 from __future__ import annotations

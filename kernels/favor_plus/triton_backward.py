@@ -96,12 +96,12 @@ def reverse_segments(
 
 @triton.jit
 def reverse_scan(
-    sequences, segments, chunk_peaks, back, back_mass, dsums1, dmass1, dsums0, dmass0, peak0, H,
+    sequences, segments, chunk_peaks, added_back, added_mass, back, back_mass, dsums1, dmass1, dsums0, dmass0, peak0, H,
     V: tl.constexpr, M: tl.constexpr, BM: tl.constexpr, VP: tl.constexpr, C: tl.constexpr,
 ):  # fmt: skip
-    """Replace what each segment adds by the reverse state after it, relative to the peak of its last chunk.
+    """From what each segment adds the reverse state after it, relative to the peak of its last chunk.
 
-    Starts from the gradient of the final state, ends in that of the initial one.
+    Starts from the gradient of the final state, ends in that of the initial one. Never in place: ``kernels.tiles``.
     """
     sequence, head = tl.program_id(0), tl.program_id(1)
     feature = tl.program_id(2) * BM + tl.arange(0, BM)
@@ -127,8 +127,8 @@ def reverse_scan(
         start_peak = tl.load(chunk_peaks + first + one, mask=some, other=EMPTY_PEAK)
         fall = tl.where(step == 0, 1.0, tl.exp2(tl.minimum(end_peak - above, 0.0)))
         place = (segment.to(tl.int64) * H + head) * M
-        added = tl.load(back + place * V + many, mask=inside, other=0.0)
-        added_weight = tl.load(back_mass + place + one, mask=some, other=0.0)
+        added = tl.load(added_back + place * V + many, mask=inside, other=0.0)
+        added_weight = tl.load(added_mass + place + one, mask=some, other=0.0)
         total *= fall[:, None]
         weight *= fall
         tl.store(back + place * V + many, total, mask=inside)

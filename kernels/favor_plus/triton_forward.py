@@ -71,12 +71,13 @@ def segment_states(
 
 @triton.jit
 def scan_segments(
-    sequences, sums, mass, peaks, sums0, mass0, peak0, H,
-    V: tl.constexpr, M: tl.constexpr, BM: tl.constexpr, VP: tl.constexpr,
+    sequences, added_sums, added_mass, added_peaks, sums, mass, peaks, sums0, mass0, peak0, H,
+    V: tl.constexpr, M: tl.constexpr, BM: tl.constexpr, VP: tl.constexpr, STAGES: tl.constexpr,
 ):  # fmt: skip
-    """Replace what each segment adds (``segment_states``) by the state before it, starting from the initial states.
+    """From what each segment adds (``segment_states``) the state before it, starting from the initial states.
 
-    The peaks of an initial state are natural logarithms, those of segments are in base 2.
+    The peaks of an initial state are natural logarithms, those of segments are in base 2. Never in place: see
+    ``kernels.tiles``.
     """
     sequence, head = tl.program_id(0), tl.program_id(1)
     feature = tl.program_id(2) * BM + tl.arange(0, BM)
@@ -92,12 +93,12 @@ def scan_segments(
     peak = tl.maximum(peak, EMPTY_PEAK)
     low = tl.load(sequences + sequence * 2)
     high = tl.load(sequences + sequence * 2 + 1)
-    for step in range(high - low):
+    for step in tl.range(0, high - low, num_stages=STAGES):
         segment = low + step
         place = (segment.to(tl.int64) * H + head) * M
-        added = tl.load(sums + place * V + many, mask=inside, other=0.0)
-        added_weight = tl.load(mass + place + one, mask=some, other=0.0)
-        added_peak = tl.load(peaks + place + one, mask=some, other=EMPTY_PEAK)
+        added = tl.load(added_sums + place * V + many, mask=inside, other=0.0)
+        added_weight = tl.load(added_mass + place + one, mask=some, other=0.0)
+        added_peak = tl.load(added_peaks + place + one, mask=some, other=EMPTY_PEAK)
         tl.store(sums + place * V + many, total, mask=inside)
         tl.store(mass + place + one, weight, mask=some)
         tl.store(peaks + place + one, peak, mask=some)

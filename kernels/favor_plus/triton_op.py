@@ -15,6 +15,8 @@ from kernels.layout import Bounds, Layout, layout, segment_chunks
 
 PROGRAMS_PER_PROCESSOR = 4
 LEAST_CHUNKS = 4
+SCAN_STAGES = 1
+"""Segments whose loads are under way at once in the scan."""
 
 
 class Plan(NamedTuple):
@@ -32,14 +34,17 @@ class Plan(NamedTuple):
         return int(self.sizes["C"])
 
 
-def plan(q: Tensor, v: Tensor, w: Tensor, bounds: Bounds, programs: int | None = None) -> Plan:
-    """Fixed per type and size; ``programs`` (for experiments) is how many programs a pass should have."""
+def plan(
+    q: Tensor, v: Tensor, w: Tensor, bounds: Bounds, programs: int | None = None, columns: int | None = None,
+    chunk: int | None = None,
+) -> Plan:  # fmt: skip
+    """Fixed per type and size. For experiments: programs of a pass, value columns of a program, tokens of a chunk."""
     bf16, precision = operands(q.dtype)
     heads, size, value_size, features = q.shape[1], q.shape[2], v.shape[2], w.shape[0]
     padded, padded_features = power_of_two(size, 32), power_of_two(features)
     huge = padded_features * padded > 128 * 128
-    columns = min(power_of_two(value_size, 32), 128 if bf16 and not huge else 64)
-    chunk = 64 if bf16 and not huge else 32
+    columns = columns or min(power_of_two(value_size, 32), 128 if bf16 and not huge else 64)
+    chunk = chunk or (64 if bf16 and not huge else 32)
     blocks = -(-value_size // columns)
     programs = programs or PROGRAMS_PER_PROCESSOR * processors(q.device)
     count = segment_chunks(bounds, chunk, heads * blocks, programs, LEAST_CHUNKS)
@@ -67,15 +72,23 @@ def segment_starts(
     """The state before each segment; its peaks are in base 2."""
     table, features = made.layout, int(made.sizes["M"])
     shape = (table.counts[1], made.heads, features)
-    sums = torch.empty(*shape, v.shape[2], device=k.device)
-    mass, peaks = torch.empty(shape, device=k.device), torch.empty(shape, device=k.device)
+    sums = torch.empty(2, *shape, v.shape[2], device=k.device)
+    mass, peaks = torch.empty(2, *shape, device=k.device), torch.empty(2, *shape, device=k.device)
+    added, starts = (FavorState(sums[one], mass[one], peaks[one]) for one in range(2))
     forward.segment_states[made.grid](
-        k, v, w, table.segments, sums, mass, peaks, root, made.heads, **made.sizes, **made.options
+        k, v, w, table.segments, *added, root, made.heads, **made.sizes, **made.options
     )
     forward.scan_segments[_scan_grid(made)](
-        table.sequences, sums, mass, peaks, *initial, made.heads, **_scan_sizes(made), num_warps=4
+        table.sequences,
+        *added,
+        *starts,
+        *initial,
+        made.heads,
+        **_scan_sizes(made),
+        STAGES=SCAN_STAGES,
+        num_warps=4,
     )
-    return FavorState(sums, mass, peaks)
+    return starts
 
 
 def run_forward(
@@ -146,7 +159,8 @@ def run_backward(
     backward.products[(-(-delta.numel() // rows),)](
         do, o, delta, delta.numel(), V=value, VP=padded, R=rows, num_warps=4
     )
-    back, back_mass = torch.empty_like(starts.sums), torch.empty_like(starts.mass)
+    added, back = torch.empty_like(starts.sums), torch.empty_like(starts.sums)
+    added_mass, back_mass = torch.empty_like(starts.mass), torch.empty_like(starts.mass)
     token_data = (do, norms, delta, peaks)
     backward.reverse_segments[made.grid](
         q,
@@ -156,8 +170,8 @@ def run_backward(
         delta,
         peaks,
         table.segments,
-        back,
-        back_mass,
+        added,
+        added_mass,
         root,
         heads,
         **made.sizes,
@@ -165,8 +179,8 @@ def run_backward(
     )
     dsums0, dmass0 = torch.empty_like(after[0]), torch.empty_like(after[1])
     backward.reverse_scan[_scan_grid(made)](
-        table.sequences, table.segments, peaks, back, back_mass, after[0], after[1], dsums0, dmass0, after[2], heads,
-        **_scan_sizes(made), C=made.chunk, num_warps=4,
+        table.sequences, table.segments, peaks, added, added_mass, back, back_mass, after[0], after[1], dsums0, dmass0,
+        after[2], heads, **_scan_sizes(made), C=made.chunk, num_warps=4,
     )  # fmt: skip
     blocks = made.grid[2]
     kind = q.dtype if blocks == 1 else torch.float32

@@ -47,6 +47,7 @@ def recurrent(
             tl.store(cell, total, mask=mask)
             answer = tl.sum(total * share[:, None], 0) / normaliser
             tl.store(o + at * V + block + column, answer.to(o.dtype.element_ty), mask=there)
+    tl.debug_barrier()  # every warp has its own copy of mass and peaks: none may load what another stores here
     tl.store(mass + place, weight, mask=some)
     tl.store(peaks + place, peak, mask=some)
 

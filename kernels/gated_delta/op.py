@@ -8,7 +8,8 @@ import torch
 from torch import Tensor
 
 from kernels.gated_delta.chunked import gated_delta_chunked
-from kernels.layout import sequence_bounds
+from kernels.layout import Bounds, sequence_bounds
+from kernels.verified import regardless, trusted
 
 
 def gated_delta(
@@ -27,7 +28,8 @@ def gated_delta(
     q, k [B, T, H, D] and v [B, T, H, V] in bfloat16, float16 or float32, D and V multiples of 16 from 32 to 256; g (the
     logarithm of the decay, ≤ 0) and beta [B, T, H], used as float32; ``scale`` defaults to D^-½; ``state`` [N, H, D, V]
     float32 of what was read before, for each sequence; ``cu_seqlens`` cuts a batch of one row into sequences.
-    Returns o as v, and the states (float32) after each sequence. Gradients flow to every tensor.
+    Returns o as v, and the states (float32) after each sequence. Gradients flow to every tensor. On a GPU the Triton
+    kernels serve what has been verified there (``kernels.verified``), plain torch the rest.
     """
     batch, length, heads, size = q.shape
     scale = size**-0.5 if scale is None else scale
@@ -35,13 +37,20 @@ def gated_delta(
     if state is None:
         state = torch.zeros(len(bounds) - 1, heads, size, v.shape[-1], device=q.device)
     rows = [part.reshape(batch * length, *part.shape[2:]) for part in (q, k, v, g, beta)]
-    if q.is_cuda and q.dtype != torch.float64:
+    if trusted("gated_delta", q, v.shape[-1]) and (regardless() or _in_segments(rows[0], rows[2], bounds)):
         from kernels.gated_delta.triton_op import gated_delta_triton
 
         o, state = gated_delta_triton(rows[0], rows[1], rows[2], rows[3], rows[4], scale, state, bounds)
     else:
         o, state = gated_delta_chunked(rows[0], rows[1], rows[2], rows[3], rows[4], scale, state, bounds)
     return o.reshape(v.shape), state
+
+
+def _in_segments(q: Tensor, v: Tensor, bounds: Bounds) -> bool:
+    """Is any sequence split? Only so the kernels have been right on a GPU yet."""
+    from kernels.gated_delta.triton_op import plan
+
+    return plan(q, v, bounds).layout.split
 
 
 def gated_delta_step(
@@ -54,7 +63,7 @@ def gated_delta_step(
     """
     scale = q.shape[-1] ** -0.5 if scale is None else scale
     with torch.no_grad():
-        if q.is_cuda and q.dtype != torch.float64:
+        if trusted("gated_delta_step", q, v.shape[-1]):
             from kernels.gated_delta.triton_step import gated_delta_step_triton
 
             return gated_delta_step_triton(q, k, v, g, beta, scale, state)

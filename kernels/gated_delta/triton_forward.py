@@ -133,12 +133,13 @@ def transitions(
 
 @triton.jit
 def join(
-    products, sums, sequences, state0, state1, H,
+    products, added_sums, sums, sequences, state0, state1, H,
     D: tl.constexpr, V: tl.constexpr, DP: tl.constexpr, BV: tl.constexpr, REVERSE: tl.constexpr,
 ):  # fmt: skip
-    """Replace B of each segment by the state before it: S → P S + B from ``state0`` on.
+    """From B of each segment (``added_sums``) the state before it (``sums``): S → P S + B from ``state0`` on.
 
-    REVERSE: by the gradient after it, dS → Pᵀ dS + B from the last segment to the first, which ends in ``state1``.
+    REVERSE: the gradient after it, dS → Pᵀ dS + B from the last segment to the first, which ends in ``state1``. Never
+    in place: see ``kernels.tiles``.
     """
     sequence, head, block = tl.program_id(0), tl.program_id(1), tl.program_id(2)
     own = (sequence * H + head).to(tl.int64) * D * V + block * BV
@@ -155,9 +156,9 @@ def join(
             product = load_columns(products + place * D * D, 0, D, D, D, DP, DP)
         else:
             product = load_rows(products + place * D * D, 0, D, D, D, DP, DP)
-        cell = sums + place * D * V + block * BV
-        added = load_matrix(cell, D, V - block * BV, V, DP, BV)
-        store_matrix(cell, state, D, V - block * BV, V, DP, BV)
+        cell = place * D * V + block * BV
+        added = load_matrix(added_sums + cell, D, V - block * BV, V, DP, BV)
+        store_matrix(sums + cell, state, D, V - block * BV, V, DP, BV)
         state = added + tl.dot(product, state, input_precision="tf32x3")
     if REVERSE:
         store_matrix(state1 + own, state, D, V - block * BV, V, DP, BV)

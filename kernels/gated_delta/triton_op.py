@@ -38,14 +38,19 @@ class Plan(NamedTuple):
         return self.layout.counts[1], self.heads, self.blocks
 
 
-def plan(q: Tensor, v: Tensor, bounds: Bounds, programs: int | None = None) -> Plan:
-    """Fixed per type and size; ``programs`` (for experiments): how many programs a pass along segments should have."""
+def plan(
+    q: Tensor, v: Tensor, bounds: Bounds, programs: int | None = None, columns: int | None = None,
+    chunk: int | None = None,
+) -> Plan:  # fmt: skip
+    """Fixed per type and size. For experiments: programs of a pass, value columns of a program, tokens of a chunk."""
     heads, size, value_size = q.shape[1], q.shape[2], v.shape[2]
     padded = power_of_two(size, 32)
     wide = q.dtype == torch.float32
-    columns = min(power_of_two(value_size, 32), 32 if padded > 128 or (wide and padded > 64) else 64)
+    columns = columns or min(
+        power_of_two(value_size, 32), 32 if padded > 128 or (wide and padded > 64) else 64
+    )
     blocks = -(-value_size // columns)
-    chunk = 32 if wide and padded > 128 else CHUNK
+    chunk = chunk or (32 if wide and padded > 128 else CHUNK)
     programs = programs or PROGRAMS_PER_PROCESSOR * processors(q.device)
     count = segment_chunks(bounds, chunk, heads * blocks, programs, LEAST_CHUNKS)
     if padded > LARGEST_SPLIT:
@@ -75,16 +80,18 @@ def prepare(k: Tensor, v: Tensor, g: Tensor, beta: Tensor, made: Plan) -> Prepar
 
 
 def join_segments(
-    products: Tensor, sums: Tensor, first: Tensor, last: Tensor, made: Plan, reverse: bool
-) -> None:
-    """Turn what segments add into what they start from, in ``sums``."""
+    products: Tensor, added: Tensor, first: Tensor, last: Tensor, made: Plan, reverse: bool
+) -> Tensor:
+    """What segments start from, from what they add."""
+    sums = torch.empty_like(added)
     walk = made.walk
     columns = 16
     grid = (made.layout.counts[0], made.heads, -(-walk["V"] // columns))
     forward.join[grid](
-        products, sums, made.layout.sequences, first, last, made.heads, D=walk["D"], V=walk["V"], DP=walk["DP"],
+        products, added, sums, made.layout.sequences, first, last, made.heads, D=walk["D"], V=walk["V"], DP=walk["DP"],
         BV=columns, REVERSE=reverse, num_warps=4, num_stages=1,
     )  # fmt: skip
+    return sums
 
 
 def segment_starts(k: Tensor, prepared: Prepared, state: Tensor, made: Plan) -> tuple[Tensor, Tensor]:
@@ -95,8 +102,7 @@ def segment_starts(k: Tensor, prepared: Prepared, state: Tensor, made: Plan) -> 
     products, sums = torch.empty(*shape, size, device=k.device), torch.empty(*shape, value, device=k.device)
     grid = (*made.grid[:2], made.blocks + -(-size // made.walk["BV"]))
     forward.transitions[grid](k, w, u, total, made.layout.segments, products, sums, made.heads, **made.walk)
-    join_segments(products, sums, state, state, made, reverse=False)
-    return products, sums
+    return products, join_segments(products, sums, state, state, made, reverse=False)
 
 
 class GatedDelta(torch.autograd.Function):
@@ -182,28 +188,16 @@ def _states_back(
     table, (w, u, _, total) = made.layout, prepared
     dfresh, dstate0 = torch.empty_like(u), dfinal.clone()  # as it is for a sequence without tokens
     dstates = torch.empty(table.counts[2], made.heads, *dfinal.shape[2:], dtype=q.dtype, device=q.device)
-    sums = dfinal
+    given, after = (
+        (q, k, w, do, total, dfresh, dstates),
+        (dfinal, dstate0, table.segments, table.sequences, scale),
+    )
+    starts = dfinal
     if table.split:
         sums = torch.empty(table.counts[1], *dfinal.shape[1:], device=q.device)
-    common = (
-        q,
-        k,
-        w,
-        do,
-        total,
-        dfresh,
-        dstates,
-        sums,
-        dfinal,
-        dstate0,
-        table.segments,
-        table.sequences,
-        scale,
-    )
-    if table.split:
-        backward.retreat[made.grid](*common, made.heads, **made.walk, SPLIT=True, KEEP=False)
-        join_segments(products, sums, dfinal, torch.empty_like(dfinal), made, reverse=True)
-    backward.retreat[made.grid](*common, made.heads, **made.walk, SPLIT=table.split, KEEP=True)
+        backward.retreat[made.grid](*given, sums, *after, made.heads, **made.walk, SPLIT=True, KEEP=False)
+        starts = join_segments(products, sums, dfinal, torch.empty_like(dfinal), made, reverse=True)
+    backward.retreat[made.grid](*given, starts, *after, made.heads, **made.walk, SPLIT=table.split, KEEP=True)
     return dfresh, dstates, dstate0
 
 
