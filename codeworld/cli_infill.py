@@ -23,7 +23,7 @@ from codeworld.errors import BadInput
 from codeworld.ranking import rank
 from codeworld.syntax.document import Document
 
-ALTERNATIVES = 4
+ALTERNATIVES = 4  # second choices that are tried when the first does not pass the checks
 
 
 class Hole(msgspec.Struct, frozen=True):
@@ -109,8 +109,11 @@ def fill(hole: Hole, model: Model, settings: CompletionSettings, alternatives: i
     request = prepare(snapshot, cursor_char, path="", index=RepositoryIndex(), rules=None, settings=settings)
     if isinstance(request, Reject):
         return _record(hole, begin)
-    reply = model.infill(msgspec.structs.replace(request, alternatives=alternatives))
+    reply = model.infill(request)
     verdict = choose(snapshot, cursor_char, reply, settings)
+    if not isinstance(verdict, Accept) and alternatives:  # more of them only then: greedy is the better guess
+        more = model.infill(msgspec.structs.replace(request, alternatives=alternatives, max_candidates=16))
+        verdict = choose(snapshot, cursor_char, more, settings)
     if isinstance(verdict, Accept):
         return _record(hole, begin, verdict.candidate, verdict.text, accepted=True)
     best = next(iter(rank(reply.candidates)), None)
