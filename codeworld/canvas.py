@@ -54,9 +54,7 @@ class InfillRequest(msgspec.Struct, frozen=True):
     alternatives: int = 0  # second choices that are followed as well: for who can wait, twice the time or so
     least_logprob_nats: float = -1e9  # a fill that has become less likely than this is not finished
     sources: tuple[Source, ...] = (Source.VERIFIED, Source.RETRIEVED)  # the others added nothing to these
-    given: tuple[
-        str, ...
-    ] = ()  # fills to score, where ``sources`` has GIVEN; those longer than a canvas are left out
+    given: tuple[str, ...] = ()  # fills to score (source GIVEN); those longer than a canvas are left out
 
 
 class Candidate(msgspec.Struct, frozen=True):

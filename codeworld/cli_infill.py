@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 
 from codeworld.backend import Model
-from codeworld.canvas import Accept, Candidate, Reject
+from codeworld.canvas import Accept, Candidate, Reject, Source
 from codeworld.complete import CompletionSettings, choose, prepare
 from codeworld.context.retrieval import RepositoryIndex
 from codeworld.errors import BadInput
@@ -111,7 +111,8 @@ def fill(hole: Hole, model: Model, settings: CompletionSettings, alternatives: i
         return _record(hole, begin)
     reply = model.infill(request)
     verdict = choose(snapshot, cursor_char, reply, settings)
-    if not isinstance(verdict, Accept) and alternatives:  # more of them only then: greedy is the better guess
+    greedy = any(one.source is Source.VERIFIED for one in reply.candidates)
+    if not isinstance(verdict, Accept) and greedy and alternatives:  # only then: greedy is the better guess
         more = model.infill(msgspec.structs.replace(request, alternatives=alternatives, max_candidates=16))
         verdict = choose(snapshot, cursor_char, more, settings)
     if isinstance(verdict, Accept):

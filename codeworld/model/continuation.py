@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 import torch
 
+from codeworld.model.fill import Allowed
 from codeworld.model.reader import SEGMENT, Context, Reader, Stopped, never
-from codeworld.model.tokenizer import EOF, SPECIAL
+from codeworld.model.tokenizer import END, EOF
 
 MOST_TOKENS = SEGMENT - 1
 
@@ -26,8 +27,10 @@ def go_on(
     ids: list[int] = []
     written, total = b"", 0.0
     last = reader.prefix_ids[-1]
-    later = _plain_tokens(reader)
-    first = _starting_with(reader, context.head) if context.head else later
+    allowed = Allowed(reader, context.head, one_line=False)
+    later = allowed.bias(first=False).clone()
+    later[END], later[EOF] = -torch.inf, 0.0  # a stream ends with the file, not with a hole
+    first = allowed.bias(first=True) if context.head else later
     for i in range(min(most, MOST_TOKENS)):
         if should_stop():
             raise Stopped
@@ -70,17 +73,3 @@ def block_end(line_before: str, text: str) -> int | None:
                 return at
         at += len(line)
     return None
-
-
-def _plain_tokens(reader: Reader) -> torch.Tensor:
-    bias = torch.zeros(reader.config.vocabulary, device=reader.like.device)
-    bias[: len(SPECIAL)] = -torch.inf
-    bias[len(reader.tokenizer.token_bytes) :] = -torch.inf
-    bias[EOF] = 0.0
-    return bias
-
-
-def _starting_with(reader: Reader, head: bytes) -> torch.Tensor:
-    bias = torch.full((reader.config.vocabulary,), -torch.inf, device=reader.like.device)
-    bias[torch.tensor(reader.tokenizer.starting_with(head), device=bias.device)] = 0.0
-    return bias

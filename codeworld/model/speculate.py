@@ -8,6 +8,7 @@ pass beside the first canvas, and get their probability there.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import accumulate
 
 import msgspec
 import torch
@@ -143,9 +144,9 @@ class Speculation:
         assert best is not None
         right, choices, group, taken, instead = best
         tokens, seconds = choices.T.tolist()
-        for i in range(right + 1):
-            before = path.logprob_nats + sum(taken[:i])
-            path.turns.append(Turn(len(path.ids) + i, seconds[i], before + instead[i]))
+        before = accumulate(taken[:right], initial=path.logprob_nats)
+        for i, logprob in enumerate(before):
+            path.turns.append(Turn(len(path.ids) + i, seconds[i], logprob + instead[i]))
         self._keep(group, group.pending + right)
         path.logprob_nats += sum(taken[: right + 1])
         path.ids += tokens[:right]

@@ -1,7 +1,7 @@
 """Passes of fixed shapes over the reader's memory, so that a GPU can replay each as one CUDA graph.
 
 A narrow network launches hundreds of kernels that each take microseconds: launched one by one from Python a pass costs
-30 ms, replayed 2. A graph knows no lengths, so a pass is padded to the next size, sees the whole memory through a
+30 ms, replayed 3. A graph knows no lengths, so a pass is padded to the next size, sees the whole memory through a
 mask, and writes its keys where an index says; padding writes to a slot that nobody sees.
 """
 
@@ -14,9 +14,7 @@ from torch import Tensor
 from codeworld.model.network import Attend, Network
 
 SIZES = (16, 32, 64, 128, 256, 512, 1024)  # tokens of a pass
-SCRATCH = (
-    8  # slots at the memory's end for what padding writes (and so that its length stays a multiple of 8)
-)
+SCRATCH = 8  # slots at the memory's end, for what padding writes; its length stays a multiple of 8
 
 
 def grouped_attention(q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None) -> Tensor:
