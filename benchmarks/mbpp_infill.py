@@ -1,6 +1,6 @@
 """Pass@1 of what ``codeworld infill`` writes into the holes of MBPP programs, length unknown.
 
-    python -m benchmarks.mbpp_infill [--every 4] [--part 0] [--alternatives 4] [--out docs/results/mbpp_infill]
+    python -m benchmarks.mbpp_infill [--every 4] [--part 0] [--alternatives 4] [--jobs 1] [--out …]
 
 A hole without an answer is a failure. ``accepted`` is the share that passes the checks, at threshold 0.
 """
@@ -9,10 +9,14 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import multiprocessing
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import msgspec
+import torch
 
 from benchmarks.results import Figure, stamp, write
 from codeworld import cli_infill
@@ -46,16 +50,25 @@ class Report(msgspec.Struct, frozen=True):
     accepted_passed: dict[str, int]
 
 
-def measure(problems: list[Problem], alternatives: int) -> tuple[Report, str]:
-    """Fill the holes, then run the programs; the model's name too."""
+def fill(problems: list[Problem], alternatives: int, threads: int = 0) -> tuple[list[cli_infill.Fill], str]:
+    """The fills of ``problems`` and the model's name; ``threads`` 0 leaves torch its own number."""
     infiller = infill.load("cpu")
+    if threads:
+        torch.set_num_threads(threads)
     model = Model(infiller.infill, infiller.model, infiller.device)
-    filled = {
-        one.task_id: cli_infill.fill(
-            cli_infill.Hole(one.task_id, one.prompt, one.suffix), model, SETTINGS, alternatives
-        )
-        for one in problems
-    }
+    holes = (cli_infill.Hole(one.task_id, one.prompt, one.suffix) for one in problems)
+    return [cli_infill.fill(hole, model, SETTINGS, alternatives) for hole in holes], infiller.model
+
+
+def measure(problems: list[Problem], alternatives: int, jobs: int) -> tuple[Report, str]:
+    """Fill the holes in ``jobs`` processes, then run the programs; the model's name too."""
+    if jobs == 1:
+        made = [fill(problems, alternatives)]
+    else:
+        shares = [problems[i::jobs] for i in range(jobs)]
+        with ProcessPoolExecutor(jobs, multiprocessing.get_context("spawn")) as pool:
+            made = list(pool.map(partial(fill, alternatives=alternatives, threads=1), shares))
+    filled = {one.id: one for fills, _ in made for one in fills}
     programs = {
         one.task_id: f"{one.prompt}{filled[one.task_id].text}{one.suffix}{one.test}\ncheck({one.entry_point})\n"
         for one in problems
@@ -68,7 +81,7 @@ def measure(problems: list[Problem], alternatives: int) -> tuple[Report, str]:
             counts, (True, one.task_id in right, yes, yes and one.task_id in right), strict=True
         ):
             count[one.kind] += counted
-    return Report(alternatives, *map(dict, counts)), infiller.model
+    return Report(alternatives, *map(dict, counts)), made[0][1]
 
 
 def main() -> None:
@@ -77,12 +90,15 @@ def main() -> None:
     parser.add_argument("--set", type=Path, default=Path("../shared/eval/mbpp_infilling_dev.jsonl.gz"))
     parser.add_argument("--every", type=int, default=4)
     parser.add_argument("--part", type=int, default=0, help="the first hole")
+    parser.add_argument(
+        "--jobs", type=int, default=1, help="processes, one thread and one copy of the model each"
+    )
     parser.add_argument("--alternatives", type=int, default=cli_infill.ALTERNATIVES)
     parser.add_argument("--out", type=Path, default=Path("docs/results/mbpp_infill"))
     arguments = parser.parse_args()
     lines = gzip.decompress(arguments.set.read_bytes()).splitlines()[arguments.part :: arguments.every]
     report, name = measure(
-        [msgspec.json.decode(line, type=Problem) for line in lines], arguments.alternatives
+        [msgspec.json.decode(line, type=Problem) for line in lines], arguments.alternatives, arguments.jobs
     )
     figures = []
     for kind, count in report.holes.items():
