@@ -10,7 +10,7 @@ from torch import Tensor
 from kernels.favor_plus.chunked import favor_plus_chunked
 from kernels.favor_plus.state import FavorState, empty_state
 from kernels.layout import sequence_bounds
-from kernels.verified import STEP_FEATURES, regardless, trusted
+from kernels.verified import trusted
 
 
 def favor_plus(
@@ -39,7 +39,7 @@ def favor_plus(
     if state is None:
         state = empty_state(len(bounds) - 1, heads, len(w), v.shape[-1], q.device)
     rows = [part.reshape(batch * length, *part.shape[2:]) for part in (q, k, v)]
-    if trusted("favor_plus", q, v.shape[-1]) and _fits(size, v.shape[-1], len(w), q.dtype):
+    if trusted("favor_plus", q, v.shape[-1], len(w)) and _fits(size, v.shape[-1], len(w), q.dtype):
         from kernels.favor_plus.triton_op import favor_plus_triton
 
         o, state = favor_plus_triton(rows[0], rows[1], rows[2], w, scale, state, bounds)
@@ -59,12 +59,9 @@ def favor_plus_step(
     scale = q.shape[-1] ** -0.5 if scale is None else scale
     w = features.detach().to(q)
     with torch.no_grad():
-        known = regardless() or len(w) == STEP_FEATURES
-        if (
-            known
-            and trusted("favor_plus_step", q, v.shape[-1])
-            and _fits(q.shape[-1], v.shape[-1], len(w), q.dtype)
-        ):
+        size, value_size = q.shape[-1], v.shape[-1]
+        known = trusted("favor_plus_step", q, value_size, len(w))
+        if known and _fits(size, value_size, len(w), q.dtype):
             from kernels.favor_plus.triton_step import favor_plus_step_triton
 
             return favor_plus_step_triton(q, k, v, w, scale, state)

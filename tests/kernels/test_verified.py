@@ -45,7 +45,7 @@ def test_only_what_was_right_on_that_gpu_is_listed() -> None:
 
 def test_what_was_wrong_is_refused() -> None:
     wrong = [key for key, ok in checked().items() if not ok]
-    assert ("favor_plus", torch.bfloat16, (64, 64)) in wrong
+    assert ("favor_plus", torch.bfloat16, (256, 256)) in wrong
     for op, dtype, sizes in wrong:
         assert not verified(op, *H100, dtype, *sizes)
 
@@ -71,7 +71,8 @@ def test_without_triton_plain_torch_serves(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(module, "_triton", lambda: H100[1])
     q = cast("torch.Tensor", OnGpu())
     assert trusted("gated_delta", q, 64)
-    assert not trusted("favor_plus", q, 64)
+    assert trusted("favor_plus", q, 64, 128)
+    assert not trusted("favor_plus", q, 64, 64)
     monkeypatch.undo()
     monkeypatch.setattr(module, "version", missing)
     monkeypatch.setattr(module, "_capability", lambda device: H100[0])
