@@ -139,14 +139,15 @@ def read_labels(folder: Path) -> dict[str, int]:
     return labels
 
 
-def tiny(folder: Path, *, seed: int = 0) -> ModelConfig:
+def tiny(folder: Path, *, seed: int = 0, layers: int = 2, loops: int = 1) -> ModelConfig:
     """Write a real but untrained checkpoint of about 1 MB (bundled vocabulary): tests and rehearsals load it as they
     load the shipped one."""
     torch.manual_seed(seed)
     vocabulary = read_config(BUNDLED).vocabulary
     config = ModelConfig(
         name="tiny",
-        layers=2,
+        layers=layers,
+        loops=loops,
         width=32,
         heads=2,
         kv_heads=1,

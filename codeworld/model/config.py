@@ -13,7 +13,10 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str = "codeworld-code"
     version: str = "0.1"
-    layers: int = 30
+    layers: int = 30  # blocks with weights of their own
+    loops: int = (
+        1  # how often all of them but the first and the last are applied: a recursive transformer from 2 on
+    )
     width: int = 576
     heads: int = 9
     kv_heads: int = 3
@@ -26,6 +29,11 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     window_tokens: int = 1024  # the longest prefix that the reader was trained with
     suffix_tokens: int = 128
     canvas_tokens: int = 96  # the longest hole in one canvas
+
+    @property
+    def depth(self) -> int:
+        """Blocks that a token passes, each application counted; keys and values are kept for every one of them."""
+        return 2 + self.loops * (self.layers - 2) if self.loops > 1 else self.layers
 
     @property
     def suffix_gap(self) -> int:

@@ -86,7 +86,9 @@ def row_loss(network: Network, hidden: Tensor, batch: dict[str, Tensor]) -> tupl
     )
     at_slots = rows_at(hidden, batch["slot_index"])
     labels = batch["label_target"].flatten()
-    label = F.cross_entropy(network.label_head(at_slots).float(), labels, ignore_index=-100)
+    label = F.cross_entropy(
+        network.label_head(at_slots).float(), labels, ignore_index=-100, reduction="sum"
+    ) / (labels >= 0).sum().clamp(min=1)  # a batch of the autoregressive twin has no labels
     wrong = batch["wrong"].flatten()
     known = (wrong >= 0).float()
     raw = F.binary_cross_entropy_with_logits(

@@ -89,6 +89,10 @@ class Network(nn.Module):
         self.label_embedding = nn.Embedding(config.labels, config.width)  # 0: label not known
         self.canvas_embedding = nn.Parameter(torch.zeros(config.width))  # "you may look ahead"
         self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+        if (
+            config.loops > 1
+        ):  # what a loop is told of the input once more (input injection, a gain for each loop)
+            self.injection = nn.Parameter(torch.zeros(config.loops - 1, config.width))
         self.norm = RMSNorm(config.width, config.norm_epsilon)
         self.label_head = nn.Linear(config.width, config.labels, bias=False)
         self.quality_head = nn.Linear(config.width, 1, bias=False)
@@ -108,10 +112,27 @@ class Network(nn.Module):
     def forward(self, x: Tensor, positions: Tensor, attend_at: AttendAt) -> Tensor:
         """x [B, T, width] and positions [B or 1, T] -> hidden states [B, T, width]."""
         cos, sin = (t[:, None] for t in rotary(positions, self.config.head_size, self.config.rope_base))
-        for layer, block in enumerate(self.blocks):
-            x = block(x, cos, sin, attend_at(layer))
+        embedded = x
+        for depth, (block, loop) in enumerate(self.path()):
+            if loop:
+                x = x + self.injection[loop - 1].to(x.dtype) * embedded
+            x = block(x, cos, sin, attend_at(depth))
         hidden: Tensor = self.norm(x)
         return hidden
+
+    def path(self) -> list[tuple[nn.Module, int]]:
+        """The blocks in the order of their application, with the number of the loop that begins at each (0: none).
+        Recursive: one block before and one behind a stack that is applied ``loops`` times (Universal Transformer,
+        Dehghani et al. 2019; the form of Geiping et al. 2025 with its input injection)."""
+        if self.config.loops == 1:
+            return [(block, 0) for block in self.blocks]
+        first, *middle, last = self.blocks
+        looped = [
+            (block, loop if i == 0 else 0)
+            for loop in range(self.config.loops)
+            for i, block in enumerate(middle)
+        ]
+        return [(first, 0), *looped, (last, 0)]
 
     def logits(self, hidden: Tensor) -> Tensor:
         """hidden [..., width] -> [..., vocabulary], in the type of the weights."""

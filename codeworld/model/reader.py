@@ -65,7 +65,7 @@ class Reader:
         self.like = network.canvas_embedding
         c = self.config
         self.room = suffix_tokens + window + SEGMENT
-        shape = (c.layers, c.kv_heads, self.room + SCRATCH, c.head_size)
+        shape = (c.depth, c.kv_heads, self.room + SCRATCH, c.head_size)
         self.keys = torch.zeros(shape, dtype=self.like.dtype, device=self.like.device)
         self.values = torch.zeros_like(self.keys)
         self.static = StaticPasses(network, self.keys, self.values) if static else None

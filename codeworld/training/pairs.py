@@ -47,6 +47,10 @@ class RowShape(msgspec.Struct, frozen=True, kw_only=True):
 class Mixture(msgspec.Struct, frozen=True, kw_only=True):
     """Probabilities and weights of the objectives, and of the repositories."""
 
+    canvases: float = (
+        1.0  # share of the holes that are a canvas too; with 0 it trains the autoregressive twin
+    )
+    labels: bool = True  # without: no syntax labels, neither shown nor asked for
     stream_weight: float = 0.3
     fill_weight: float = 1.0
     canvas_weight: float = 1.5
@@ -208,13 +212,16 @@ class RowBuilder:
         if not ids or len(ids) > self.config.canvas_tokens - 1:
             return
         suffix = self._suffix(source.text, end_char)
-        canvas_length = self._canvas_length(len(ids) + 1)
+        as_canvas = self.rng.random() < self.mixture.canvases
+        canvas_length = self._canvas_length(len(ids) + 1) if as_canvas else 0
         if row.used + len(suffix) + canvas_length + len(ids) + 1 > self.shape.total:
             return
         limit = piece.at + piece.head + token - piece.first
         position = int(row.position[limit - 1]) + 1
-        names = [leaf_label(source, hole_start + a, hole_start + b) for a, b in spans]
-        canvas = self._add_canvas(row, ids, names, canvas_length, position, piece.at, limit)
+        canvas = row.used
+        if as_canvas:
+            names = [leaf_label(source, hole_start + a, hole_start + b) for a, b in spans]
+            self._add_canvas(row, ids, names, canvas_length, position, piece.at, limit)
         behind = row.segment(suffix, position + self.config.suffix_gap, IN_SUFFIX, 0, 0)
         fill = row.segment([FILL, *ids], position, IN_FILL, piece.at, limit)
         row.group(canvas, behind, fill)
@@ -248,8 +255,8 @@ class RowBuilder:
 
     def _add_canvas(
         self, row: Row, ids: list[int], names: list[str], length: int, position: int, start: int, limit: int
-    ) -> int:
-        """Noise the hole (masks, wrong tokens, hidden labels) and record what is to be predicted; where it begins."""
+    ) -> None:
+        """Noise the hole (masks, wrong tokens, hidden labels) and record what is to be predicted."""
         mix, rng = self.mixture, self.rng
         clean = ids + [END] * (length - len(ids))
         labels = [self.labels.get(n, self.labels["other"]) for n in names]
@@ -271,13 +278,12 @@ class RowBuilder:
             if masked or wrong:
                 weight = mix.canvas_weight if i <= len(ids) else mix.canvas_weight * mix.padding_weight
                 row.predicted.append((at + i, clean[i], weight))
-            label_hidden = rng.random() < label_rate
+            label_hidden = rng.random() < label_rate or not mix.labels
             shown[i] = 0 if label_hidden else labels[i]
-            target = labels[i] if label_hidden and i <= len(ids) else -100
+            target = labels[i] if label_hidden and mix.labels and i <= len(ids) else -100
             row.slots.append((at + i, target, -1.0 if masked else float(wrong)))
         row.ids[at : at + length] = noisy
         row.label[at : at + length] = shown
-        return at
 
     def _wrong_token(self, row: Row, start: int, limit: int) -> int:
         """A token of the same file's visible text (a plausible mistake), at times any token."""

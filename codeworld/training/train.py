@@ -181,9 +181,10 @@ class Trainer:
 
 
 def flops_per_token(network: Network) -> float:
-    """6 FLOPs per weight of the blocks and of the tied output matrix (attention itself is left out)."""
-    weights = sum(p.numel() for n, p in network.named_parameters() if p.ndim == 2 and "label" not in n)
-    return 6.0 * weights
+    """6 FLOPs per weight of the blocks, as often as they are applied, and of the tied output matrix (attention itself
+    is left out)."""
+    passed = sum(p.numel() for block, _ in network.path() for p in block.parameters() if p.ndim == 2)
+    return 6.0 * (passed + network.embedding.weight.numel())
 
 
 def run(config_path: Path, resume: Path | None = None) -> None:

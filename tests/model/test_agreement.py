@@ -25,24 +25,32 @@ TYPED = Path(checkpoint.__file__).read_text()
 SHAPE = RowShape(stream_tokens=256, segment_tokens=512, predicted=600, canvas_slots=160)
 
 
+@pytest.fixture(scope="module", params=[(2, 1), (3, 3)], ids=["plain", "recursive"])
+def folder(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    folder = tmp_path_factory.mktemp("checkpoint")
+    layers, loops = request.param
+    checkpoint.tiny(folder, layers=layers, loops=loops)
+    return folder
+
+
 @pytest.fixture(scope="module")
-def network(tiny: Path) -> Network:
+def network(folder: Path) -> Network:
     torch.manual_seed(1)
-    network = checkpoint.load(tiny).eval().requires_grad_(False)
+    network = checkpoint.load(folder).eval().requires_grad_(False)
     for parameter in network.parameters():  # untrained gains and zero heads would hide mistakes
         parameter.data += 0.2 * torch.randn_like(parameter)
     return network
 
 
 @pytest.fixture(scope="module")
-def row(tiny: Path, network: Network) -> Row:
+def row(folder: Path, network: Network) -> Row:
     text = Path(checkpoint.__file__).read_text()
     source = SourceFile(
         "checkpoint.py", text, Parser(Language(tree_sitter_python.language())).parse(text.encode())
     )
-    tokenizer = CodeTokenizer(tiny / "tokenizer.json")
+    tokenizer = CodeTokenizer(folder / "tokenizer.json")
     builder = RowBuilder(
-        tokenizer, checkpoint.read_labels(tiny), network.config, SHAPE, Mixture(), random.Random(3)
+        tokenizer, checkpoint.read_labels(folder), network.config, SHAPE, Mixture(), random.Random(3)
     )
     return next(builder.rows(iter([source])))
 
@@ -77,8 +85,10 @@ def context_of(reader: Reader, row: Row, group: int) -> Context:
     return Context(at - len(suffix), at + length, length, b"")
 
 
-def test_canvas_and_fill_agree_with_training(tiny: Path, network: Network, row: Row, hidden: Tensor) -> None:
-    reader = Reader(network, CodeTokenizer(tiny / "tokenizer.json"), 1024, 256, 128)
+def test_canvas_and_fill_agree_with_training(
+    folder: Path, network: Network, row: Row, hidden: Tensor
+) -> None:
+    reader = Reader(network, CodeTokenizer(folder / "tokenizer.json"), 1024, 256, 128)
     assert len(row.groups) >= 3
     for group, (begin, behind, fill_begin, end) in enumerate(row.groups):
         context = context_of(reader, row, group)
@@ -94,7 +104,7 @@ def test_canvas_and_fill_agree_with_training(tiny: Path, network: Network, row: 
         torch.testing.assert_close(scored, expected, rtol=1e-3, atol=1e-4)
 
 
-def test_nothing_leaks_from_the_hole(tiny: Path, network: Network, row: Row) -> None:
+def test_nothing_leaks_from_the_hole(folder: Path, network: Network, row: Row) -> None:
     """Change every stream token from a hole's start on: its suffix, canvas and fill states stay as they were."""
     batch = {k: torch.from_numpy(v)[None].long() for k, v in row.arrays().items() if v.dtype == np.int32}
     mask = dense_mask(batch)
@@ -118,9 +128,9 @@ def test_nothing_leaks_from_the_hole(tiny: Path, network: Network, row: Row) -> 
         torch.testing.assert_close(states(changed)[members], before[members], rtol=1e-4, atol=1e-5)
 
 
-def test_typing_extends_the_memory_to_the_same_state(tiny: Path, network: Network) -> None:
+def test_typing_extends_the_memory_to_the_same_state(folder: Path, network: Network) -> None:
     text = Path(fill.__file__).read_text()
-    reader = Reader(network, CodeTokenizer(tiny / "tokenizer.json"), 256, 64, 64)
+    reader = Reader(network, CodeTokenizer(folder / "tokenizer.json"), 256, 64, 64)
     for end in range(1200, 1260, 7):
         reader.context(text[:end], text[end:], "fill.py")
     fresh = Reader(network, reader.tokenizer, 256, 64, 64)
@@ -130,9 +140,9 @@ def test_typing_extends_the_memory_to_the_same_state(tiny: Path, network: Networ
     torch.testing.assert_close(reader.keys[:, :, :192], fresh.keys[:, :, :192], rtol=1e-3, atol=1e-4)
 
 
-def test_passes_of_fixed_shapes_are_the_same_passes(network: Network, tiny: Path) -> None:
+def test_passes_of_fixed_shapes_are_the_same_passes(network: Network, folder: Path) -> None:
     """The form that CUDA graphs replay, against the plain one: reading, going on, scoring, and an edit further up."""
-    tokenizer = CodeTokenizer(tiny / "tokenizer.json")
+    tokenizer = CodeTokenizer(folder / "tokenizer.json")
     plain, fixed = (Reader(network, tokenizer, 256, 64, 64, static=static) for static in (False, True))
     for prefix in (TYPED[:200], TYPED[:203], TYPED[:60], TYPED[:30] + "#" + TYPED[30:220], "x"):
         fills = [tokenizer.encode("value + 1"), tokenizer.encode("other(")]

@@ -1,0 +1,64 @@
+"""Rows of the ablations: the autoregressive twin has no canvases, a model without the AST channel no labels."""
+
+from __future__ import annotations
+
+import random
+from pathlib import Path
+
+import pytest
+import torch
+import tree_sitter_python
+from tree_sitter import Language, Parser
+
+from codeworld.model import checkpoint
+from codeworld.model.tokenizer import CodeTokenizer
+from codeworld.training.cuts import SourceFile
+from codeworld.training.pairs import IN_CANVAS, IN_FILL, Mixture, Row, RowBuilder, RowShape
+from codeworld.training.train import Objective
+
+SHAPE = RowShape(stream_tokens=256, segment_tokens=512, predicted=600, canvas_slots=160)
+
+
+def row_of(mixture: Mixture) -> Row:
+    text = Path(checkpoint.__file__).read_text()
+    tree = Parser(Language(tree_sitter_python.language())).parse(text.encode())
+    builder = RowBuilder(
+        CodeTokenizer(checkpoint.BUNDLED / "tokenizer.json"), checkpoint.read_labels(checkpoint.BUNDLED),
+        checkpoint.read_config(checkpoint.BUNDLED), SHAPE, mixture, random.Random(5),
+    )  # fmt: skip
+    return next(builder.rows(iter([SourceFile("checkpoint.py", text, tree)])))
+
+
+def test_the_twin_has_no_canvases_and_more_holes_instead() -> None:
+    ours, twin = row_of(Mixture()), row_of(Mixture(canvases=0.0))
+    assert (ours.kind == IN_CANVAS).any()
+    assert not (twin.kind == IN_CANVAS).any()
+    assert len(twin.groups) > len(ours.groups) > 1
+    assert all(canvas == suffix for canvas, suffix, _, _ in twin.groups)
+    used = [i for i, _, _ in twin.predicted if i >= SHAPE.stream_tokens]
+    assert used
+    assert (twin.kind[used] == IN_FILL).all()
+
+
+def test_without_labels_none_is_shown_or_asked_for() -> None:
+    with_labels, without = row_of(Mixture()), row_of(Mixture(labels=False))
+    assert with_labels.label.any()
+    assert any(target >= 0 for _, target, _ in with_labels.slots)
+    assert not without.label.any()
+    assert without.slots
+    assert all(target == -100 for _, target, _ in without.slots)
+
+
+@pytest.mark.parametrize("mixture", [Mixture(), Mixture(canvases=0.0), Mixture(labels=False)])
+def test_the_loss_is_finite_and_reaches_every_matrix_of_the_blocks(tmp_path: Path, mixture: Mixture) -> None:
+    checkpoint.tiny(tmp_path, layers=3, loops=2)
+    network = checkpoint.load(tmp_path)
+    batch = {k: torch.from_numpy(v)[None] for k, v in row_of(mixture).arrays().items()}
+    batch = {k: v.long() if v.dtype == torch.int32 else v for k, v in batch.items()}
+    loss, parts = Objective(network, on_gpu=False)(batch)
+    assert torch.isfinite(loss)
+    assert all(torch.isfinite(part) for part in parts.values())
+    loss.backward()
+    for name, weight in network.blocks.named_parameters():
+        assert weight.grad is not None, name
+        assert weight.grad.abs().sum() > 0, name
