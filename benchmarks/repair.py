@@ -2,7 +2,8 @@
 
 Parts: ``syntax`` (DebugBench programs that do not parse), ``mined`` (syntax errors that people committed; see
 benchmarks.mine_syntax_errors), ``logic`` (the other DebugBench programs, without tests), ``tests`` (MBPP solutions
-broken by one and by two token edits, half of the tests visible), ``attempts`` (is any fix offered that fails its
+broken by one and by two token edits, half of the tests visible), ``missing`` (MBPP solutions with a statement left
+out), ``attempts`` (is any fix offered that fails its
 verification?). Each part replaces its own rows in docs/results/repair.{md,json}.
 """
 
@@ -24,11 +25,11 @@ from typing import Any
 import msgspec
 
 from benchmarks import results
-from benchmarks.broken_mbpp import Broken, broken_programs, damaged, solutions_of
+from benchmarks.broken_mbpp import Broken, broken_programs, damaged, incomplete_programs, solutions_of
 from codeworld.canvas import Reject
 from codeworld.repair.edits import apply, difference
 from codeworld.repair.localise import fault
-from codeworld.repair.logic_search import logic_proposals
+from codeworld.repair.logic_search import Scope, logic_proposals
 from codeworld.repair.rank import QUICK, Budget, Infill
 from codeworld.repair.repair import Settings, repair
 from codeworld.repair.syntax_edits import neighbours
@@ -37,6 +38,8 @@ from codeworld.repair.verify import Judge, check
 from codeworld.training.execution import run_programs
 
 EVAL = Path(os.environ.get("CODEWORLD_EVAL", "/work/shared/eval"))
+# Of processor time: on a busy machine the clock would end programs that are right.
+_CPU_LIMIT = "import signal; signal.setitimer(signal.ITIMER_PROF, 0.2)"
 COMPOUND = ("double", "triple", "quadruple")
 Figures = dict[str, float | int | str]
 Repairer = Callable[[str], list[str]]  # a broken program to repaired ones, best first
@@ -250,27 +253,64 @@ def logic_rows(infill: Infill | None, every: int) -> Iterator[tuple[str, str, Fi
 
 def judge_by(tests: str) -> Judge:
     def judge(programs: Sequence[str]) -> list[bool]:
-        named = {str(i): f"{one}\n{tests}" for i, one in enumerate(programs)}
-        return [outcome == "passed" for outcome in run_programs(named, jobs=1, timeout_s=0.5).values()]
+        named = {str(i): f"{_CPU_LIMIT}\n{one}\n{tests}" for i, one in enumerate(programs)}
+        return [outcome == "passed" for outcome in run_programs(named, jobs=1, timeout_s=5.0).values()]
 
     return judge
 
 
 def tests_rows(infill: Infill | None, every: int) -> Iterator[tuple[str, str, Figures]]:
-    readers = {"enumeration, prior": None} | ({"enumeration, prior and reader": infill} if infill else {})
     for edits in (1, 2):
         cases = list(broken_programs(EVAL, edits, judge_by, every))
-        for name, reader in readers.items():
-            yield name, f"MBPP, {edits} edits", tested(cases, reader, two_edits=edits == 2)
+        for name, method in test_methods(infill).items():
+            yield name, f"MBPP, {edits} edits", tested(cases, method, two_edits=edits == 2)
 
 
-def tested(cases: Sequence[Broken], infill: Infill | None, *, two_edits: bool) -> Figures:
+def missing_rows(infill: Infill | None, every: int) -> Iterator[tuple[str, str, Figures]]:
+    cases = list(incomplete_programs(EVAL, judge_by, every))
+    for name, method in test_methods(infill).items():
+        yield name, "MBPP, a statement left out", tested(cases, method, two_edits=False)
+
+
+class Method(msgspec.Struct):
+    scope: Scope
+    infill: Infill | None = None
+    traced: bool = False
+
+
+def test_methods(infill: Infill | None) -> dict[str, Method]:
+    neighbours = Scope(inserts=False, writes=False)
+    methods = {
+        "one-edit neighbours, prior": Method(neighbours),
+        "neighbours and inserts, prior": Method(Scope()),
+        "neighbours and inserts, prior, coverage": Method(Scope(), traced=True),
+    }
+    if infill is not None:
+        methods["one-edit neighbours, prior and reader"] = Method(neighbours, infill)
+        methods["neighbours and inserts, prior and reader, coverage"] = Method(
+            Scope(writes=False), infill, True
+        )
+        methods["neighbours, inserts and the model's own, prior and reader, coverage"] = Method(
+            Scope(), infill, True
+        )
+    return methods
+
+
+def tested(cases: Sequence[Broken], method: Method, *, two_edits: bool) -> Figures:
     """The first fix counts; it is offered when its confidence reaches the threshold."""
-    settings = Settings(threshold=0.0, two_edits=two_edits, most_tests=320, least_tests=80)
+    settings = Settings(
+        threshold=0.0, scope=method.scope, two_edits=two_edits, most_tests=320, least_tests=80
+    )
     confidences, wall = list[tuple[float, bool]](), []
     for case in cases:
         begin = time.perf_counter()
-        found = repair(case.text, infill=infill, judge=judge_by(case.visible), settings=settings)
+        found = repair(
+            case.text,
+            infill=method.infill,
+            judge=judge_by(case.visible),
+            trace=case.trace if method.traced else None,
+            settings=settings,
+        )
         wall.append(1e3 * (time.perf_counter() - begin))
         if not isinstance(found, Reject):
             assert judge_by(case.visible)([found[0].text])[0]
@@ -332,7 +372,9 @@ def _line(figures: Figures) -> str:
 def main() -> int:
     """Measure the parts, one after the other."""
     parser = argparse.ArgumentParser(prog="benchmarks.repair", description=__doc__)
-    parser.add_argument("parts", nargs="+", choices=["syntax", "mined", "logic", "tests", "attempts"])
+    parser.add_argument(
+        "parts", nargs="+", choices=["syntax", "mined", "logic", "tests", "missing", "attempts"]
+    )
     parser.add_argument("--every", type=int, default=1, help="take every n-th program")
     parser.add_argument("--no-model", action="store_true")
     parser.add_argument(
@@ -348,6 +390,7 @@ def main() -> int:
             "mined": lambda: mined_rows(infill, given.every, given.mined),
             "logic": lambda: logic_rows(infill, given.every),
             "tests": lambda: tests_rows(infill, given.every),
+            "missing": lambda: missing_rows(infill, given.every),
             "attempts": lambda: attempts_rows(infill, given.every),
         }[part]()
         rows = []

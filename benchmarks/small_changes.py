@@ -14,7 +14,7 @@ _END = "\x1f"
 
 
 class SmallChange(NamedTuple):
-    """One hunk: the lines before and after, without their ends, and the first one's number in the file afterwards, from 0.
+    """One hunk: the lines before and after, without their ends; ``line`` is the first one's number afterwards, from 0.
     ``others`` are the commit's other modified Python files."""
 
     commit: str
@@ -30,7 +30,15 @@ class SmallChange(NamedTuple):
 
 def small_changes(git_dir: Path, most_lines: int) -> Iterator[SmallChange]:
     """Files modified in one place, at most ``most_lines`` lines on either side, newest commit first."""
-    command = ["git", f"--git-dir={git_dir}", "-c", "core.quotePath=false", "log", "--no-merges", "--no-renames"]
+    command = [
+        "git",
+        f"--git-dir={git_dir}",
+        "-c",
+        "core.quotePath=false",
+        "log",
+        "--no-merges",
+        "--no-renames",
+    ]
     command += ["-p", "--unified=0", "--no-color", "--no-ext-diff", "--no-textconv", "--full-index"]
     command += ["--diff-filter=M", f"--format={_COMMIT}%H%n%B{_END}", "--", "*.py"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:

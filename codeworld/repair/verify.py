@@ -8,9 +8,14 @@ from collections.abc import Callable, Sequence
 
 from codeworld.canvas import Reject
 from codeworld.repair.names import undefined
+from codeworld.verify.trace import Trace
 
 # Which of some programs pass the tests. Called with few programs at a time, best first.
 Judge = Callable[[Sequence[str]], Sequence[bool]]
+# What the tests run of a program that they find wrong.
+Tracer = Callable[[str], Trace]
+# The last check of a program, which takes long: the names of what it passed, none where nothing is known.
+Comparison = Callable[[str], tuple[str, ...] | Reject]
 
 
 def check(before: str, after: str) -> tuple[str, ...] | Reject:
@@ -23,6 +28,12 @@ def check(before: str, after: str) -> tuple[str, ...] | Reject:
         return ("parses",)  # which names were undefined before cannot be known
     new = undefined(tree) - undefined(old)
     return Reject("undefined-name", ", ".join(sorted(new))) if new else ("parses", "names")
+
+
+def meaning(text: str) -> str | None:
+    """The tree as text; None when ``text`` does not parse."""
+    tree = _parse(text)
+    return None if tree is None else ast.dump(tree)
 
 
 def _parse(text: str) -> ast.Module | None:
