@@ -25,23 +25,21 @@ from typing import Any
 import msgspec
 
 from benchmarks import results
-from benchmarks.broken_mbpp import Broken, broken_programs, damaged, incomplete_programs, solutions_of
+from benchmarks.broken_mbpp import damaged, solutions_of
+from benchmarks.repair_mbpp import missing_rows, tests_rows
+from benchmarks.results import Figures, quantile, share
 from codeworld.canvas import Reject
 from codeworld.repair.edits import apply, difference
 from codeworld.repair.localise import fault
-from codeworld.repair.logic_search import Scope, logic_proposals
+from codeworld.repair.logic_search import logic_proposals
 from codeworld.repair.rank import QUICK, Budget, Infill
-from codeworld.repair.repair import Settings, repair
+from codeworld.repair.repair import repair
 from codeworld.repair.syntax_edits import neighbours
 from codeworld.repair.syntax_search import syntax_proposals
-from codeworld.repair.verify import Judge, check
-from codeworld.training.execution import run_programs
+from codeworld.repair.verify import check
 
 EVAL = Path(os.environ.get("CODEWORLD_EVAL", "/work/shared/eval"))
-# Of processor time: on a busy machine the clock would end programs that are right.
-_CPU_LIMIT = "import signal; signal.setitimer(signal.ITIMER_PROF, 0.2)"
 COMPOUND = ("double", "triple", "quadruple")
-Figures = dict[str, float | int | str]
 Repairer = Callable[[str], list[str]]  # a broken program to repaired ones, best first
 
 
@@ -66,6 +64,7 @@ class Case(msgspec.Struct):
 
     category: str
     text: str
+    solution: str
     accepted: frozenset[str]
     parts: frozenset[str]
 
@@ -100,7 +99,7 @@ def debugbench(*, parsing: bool) -> Iterator[Case]:
                 continue
             right = frozenset({whole})
             parts = right if parsing else right | syntax_part(row["buggy"], row["solution"])
-            yield Case(row["category"], row["buggy"], right, parts)
+            yield Case(row["category"], row["buggy"], row["solution"], right, parts)
 
 
 def mined(paths: Sequence[Path]) -> Iterator[Case]:
@@ -109,7 +108,7 @@ def mined(paths: Sequence[Path]) -> Iterator[Case]:
             row: dict[str, str] = msgspec.json.decode(line)
             whole = dump(row["good"])
             if whole is not None:
-                yield Case(row["repo"], row["bad"], frozenset({whole}), frozenset({whole}))
+                yield Case(row["repo"], row["bad"], row["good"], frozenset({whole}), frozenset({whole}))
 
 
 def first_that_parses(text: str) -> list[str]:
@@ -173,14 +172,6 @@ def measure(cases: Sequence[Case], method: Repairer, top: int) -> Figures:
     }
 
 
-def share(part: int, whole: int) -> float:
-    return round(part / whole, 3) if whole else 0.0
-
-
-def quantile(values: Sequence[float], at: float) -> float:
-    return round(sorted(values)[min(len(values) - 1, int(at * len(values)))], 1) if values else 0.0
-
-
 def syntax_methods(infill: Infill | None) -> dict[str, Repairer]:
     def with_reader(reader: Infill | None, budget: Budget = Budget()) -> Repairer:
         return lambda text: [
@@ -196,9 +187,9 @@ def syntax_methods(infill: Infill | None) -> dict[str, Repairer]:
 
 
 def logic_methods(infill: Infill | None) -> dict[str, Repairer]:
-    def with_reader(reader: Infill | None) -> Repairer:
+    def with_reader(reader: Infill | None, scope: Scope) -> Repairer:
         def method(text: str) -> list[str]:
-            verified = (apply(text, one.edits) for one in logic_proposals(text, reader))
+            verified = (apply(text, one.edits) for one in logic_proposals(text, reader, scope=scope))
             return [
                 one
                 for _, one in zip(
@@ -208,9 +199,11 @@ def logic_methods(infill: Infill | None) -> dict[str, Repairer]:
 
         return method
 
-    methods = {"enumeration, prior": with_reader(None)}
+    alone = Scope(inserts=False, writes=False)
+    methods = {"enumeration, prior": with_reader(None, alone)}
     if infill is not None:
-        methods["enumeration, prior and reader"] = with_reader(infill)
+        methods["enumeration, prior and reader"] = with_reader(infill, alone)
+        methods["enumeration, inserts and the model's own, prior and reader"] = with_reader(infill, Scope())
     return methods
 
 
@@ -251,78 +244,6 @@ def logic_rows(infill: Infill | None, every: int) -> Iterator[tuple[str, str, Fi
                 yield name, group, measure(members[::every], remembered, 5)
 
 
-def judge_by(tests: str) -> Judge:
-    def judge(programs: Sequence[str]) -> list[bool]:
-        named = {str(i): f"{_CPU_LIMIT}\n{one}\n{tests}" for i, one in enumerate(programs)}
-        return [outcome == "passed" for outcome in run_programs(named, jobs=1, timeout_s=5.0).values()]
-
-    return judge
-
-
-def tests_rows(infill: Infill | None, every: int) -> Iterator[tuple[str, str, Figures]]:
-    for edits in (1, 2):
-        cases = list(broken_programs(EVAL, edits, judge_by, every))
-        for name, method in test_methods(infill).items():
-            yield name, f"MBPP, {edits} edits", tested(cases, method, two_edits=edits == 2)
-
-
-def missing_rows(infill: Infill | None, every: int) -> Iterator[tuple[str, str, Figures]]:
-    cases = list(incomplete_programs(EVAL, judge_by, every))
-    for name, method in test_methods(infill).items():
-        yield name, "MBPP, a statement left out", tested(cases, method, two_edits=False)
-
-
-class Method(msgspec.Struct):
-    scope: Scope
-    infill: Infill | None = None
-    traced: bool = False
-
-
-def test_methods(infill: Infill | None) -> dict[str, Method]:
-    neighbours = Scope(inserts=False, writes=False)
-    methods = {
-        "one-edit neighbours, prior": Method(neighbours),
-        "neighbours and inserts, prior": Method(Scope()),
-        "neighbours and inserts, prior, coverage": Method(Scope(), traced=True),
-    }
-    if infill is not None:
-        methods["one-edit neighbours, prior and reader"] = Method(neighbours, infill)
-        methods["neighbours and inserts, prior and reader, coverage"] = Method(
-            Scope(writes=False), infill, True
-        )
-        methods["neighbours, inserts and the model's own, prior and reader, coverage"] = Method(
-            Scope(), infill, True
-        )
-    return methods
-
-
-def tested(cases: Sequence[Broken], method: Method, *, two_edits: bool) -> Figures:
-    """The first fix counts; it is offered when its confidence reaches the threshold."""
-    settings = Settings(
-        threshold=0.0, scope=method.scope, two_edits=two_edits, most_tests=320, least_tests=80
-    )
-    confidences, wall = list[tuple[float, bool]](), []
-    for case in cases:
-        begin = time.perf_counter()
-        found = repair(
-            case.text,
-            infill=method.infill,
-            judge=judge_by(case.visible),
-            trace=case.trace if method.traced else None,
-            settings=settings,
-        )
-        wall.append(1e3 * (time.perf_counter() - begin))
-        if not isinstance(found, Reject):
-            assert judge_by(case.visible)([found[0].text])[0]
-            confidences.append((found[0].confidence, judge_by(case.hidden)([found[0].text])[0]))
-    figures: Figures = {"programs": len(cases)}
-    for threshold in (0.0, 0.5, 0.8):
-        offered = [good for confidence, good in confidences if confidence >= threshold]
-        figures[f"hidden-correct at {threshold}"] = share(sum(offered), len(cases))
-        figures[f"wrongly accepted at {threshold}"] = share(len(offered) - sum(offered), len(cases))
-    return figures | {"wall p50 ms": quantile(wall, 0.5), "wall p95 ms": quantile(wall, 0.95)}
-
-
 def attempts_rows(infill: Infill | None, every: int) -> Iterator[tuple[str, str, Figures]]:
     """Programs with one to three tokens left out, doubled or swapped; each fix is verified again, here."""
     solutions = [text for text, _, _ in solutions_of(EVAL)]
@@ -351,13 +272,15 @@ def load_model() -> tuple[Infill, str]:
     return infiller.infill, infiller.model
 
 
-def save(stem: Path, part: str, rows: list[Row], model: str) -> None:
-    """Put the part's rows in place of its old ones. The command in the stamp is this run's."""
+def save(stem: Path, rows: Sequence[Row], model: str) -> None:
+    """Put the rows in place of older ones of the same methods. The command in the stamp is this run's."""
     known: list[Row] = []
     if stem.with_suffix(".json").exists():
         stored = msgspec.json.decode(stem.with_suffix(".json").read_bytes())
         known = msgspec.convert(stored["report"]["rows"], list[Row])
-    kept = sorted([row for row in known if row.part != part] + rows, key=lambda row: row.part)
+    new = {(row.part, row.method, row.programs) for row in rows}
+    known = [row for row in known if (row.part, row.method, row.programs) not in new]
+    kept = sorted([*known, *rows], key=lambda row: row.part)
     figures = [
         results.Figure(f"{row.part}: {row.method}, {row.programs} [{row.made}]", _line(row.figures))
         for row in kept
@@ -377,6 +300,7 @@ def main() -> int:
     )
     parser.add_argument("--every", type=int, default=1, help="take every n-th program")
     parser.add_argument("--no-model", action="store_true")
+    parser.add_argument("--only", default="", help="of tests and missing: methods whose name ends so")
     parser.add_argument(
         "--mined", type=Path, nargs="*", default=[], help="files of benchmarks.mine_syntax_errors"
     )
@@ -389,8 +313,8 @@ def main() -> int:
             "syntax": lambda: syntax_rows(infill, given.every),
             "mined": lambda: mined_rows(infill, given.every, given.mined),
             "logic": lambda: logic_rows(infill, given.every),
-            "tests": lambda: tests_rows(infill, given.every),
-            "missing": lambda: missing_rows(infill, given.every),
+            "tests": lambda: tests_rows(infill, given.every, EVAL, given.only),
+            "missing": lambda: missing_rows(infill, given.every, EVAL, given.only),
             "attempts": lambda: attempts_rows(infill, given.every),
         }[part]()
         rows = []
@@ -405,7 +329,7 @@ def main() -> int:
                 )
             )
             print(f"{part}: {method}, {programs}: {_line(figures)}", flush=True)
-            save(given.out, part, rows, model)
+            save(given.out, rows, model)
     return 0
 
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from codeworld.repair.edits import Edit, Proposal
 from codeworld.repair.names import GIVEN
-from codeworld.repair.tree_edits import Program
+from codeworld.repair.tree_edits import Program, own_nodes
 
 _MOST = 240  # of one function
 _DEFAULTS = ("None", "0", "False", "True", "[]", "1", "-1", '""')  # what a guard returns
@@ -165,10 +165,11 @@ def _returns(function: Function, block: Block) -> list[Line]:
     if outer and _never_ends(block[-1]):
         return []
     base = (1.4 if not given else 2.2) if outer else 3.2
-    codes = [*(f"return {code}" for code in given), *(f"return {name}" for name in names)]
+    plain = ("False", "True", "-1", "0") if outer and given else ()
+    codes = [f"return {code}" for code in (*given, *names, *plain)]
     if any(code in ("True", "False") for code in given):
         codes = ["return True", "return False", *codes]
-    return [Line(code, base + 0.15 * rank) for rank, code in enumerate(dict.fromkeys(codes))][:12]
+    return [Line(code, base + 0.15 * rank) for rank, code in enumerate(dict.fromkeys(codes))][:14]
 
 
 def _never_ends(statement: ast.stmt) -> bool:
@@ -224,13 +225,20 @@ def _initialisations(program: Program, function: Function) -> Iterator[Proposal]
 
 def _unmade(program: Program, function: Function) -> dict[str, str]:
     """Names that the function reads or changes and nobody assigns, with the kind of thing that they seem to be."""
-    made = {name for node in ast.walk(program.tree) for name in _made_by(node)}
+    around = [program.tree, *(node for node in ast.walk(program.tree) if _holds(node, function))]
+    made = {name for scope in around for node in own_nodes(scope) for name in _made_by(node)}
+    made |= {name for node in ast.walk(function) for name in _made_by(node)}
     found: dict[str, str] = {}
     for node in ast.walk(function):
         name, kind = _use(node)
         if name and name not in made and not (kind == "" and name in found):
             found[name] = kind
     return {name: kind or "number" for name, kind in found.items()}
+
+
+def _holds(node: ast.AST, function: Function) -> bool:
+    """Whether a function's code may use the names of ``node``."""
+    return isinstance(node, Function) and node is not function and function in ast.walk(node)
 
 
 def _made_by(node: ast.AST) -> list[str]:

@@ -58,24 +58,11 @@ def repair(
     "no-test-passes", "below-threshold", "type-error", "cancelled". Raises what ``infill`` and the judges raise."""
     if infill is not None and settings.describe:
         infill = _described(infill, settings.describe)
-    if fault(text) is not None:
-        proposals = syntax_proposals(text, infill, budget=settings.budget, should_stop=should_stop)
-        fixes = _verified(text, proposals, otherwise=_STRANGE)
-    elif judge is None and settings.scope.lines is None and not settings.describe:
-        return Reject(
-            "nothing-wrong", "it parses, and nothing says what it should do: no test, no description"
-        )
-    elif judge is not None and judge([text])[0]:
-        return Reject("nothing-wrong", "it parses and passes the test")
-    else:
-        scope = settings.scope
-        if trace is not None:
-            where = suspicion(Program.of(text), trace(text))
-            scope = msgspec.structs.replace(scope, suspicion=where)
-        proposals = logic_proposals(text, infill, scope=scope, should_stop=should_stop)
-        fixes = _verified(text, proposals, otherwise=0.0 if judge is None else None)
+    fixes = _proposed(text, infill, judge, trace, settings, should_stop)
     if should_stop():
         return Reject("cancelled")
+    if isinstance(fixes, Reject):
+        return fixes
     if not fixes:
         return Reject("no-candidate")
     if judge is not None:
@@ -88,6 +75,32 @@ def repair(
     if types is not None:
         return _typed(offered, types, settings.most_fixes, should_stop)
     return offered[: settings.most_fixes]
+
+
+def _proposed(
+    text: str,
+    infill: Infill | None,
+    judge: Judge | None,
+    trace: Tracer | None,
+    settings: Settings,
+    should_stop: Callable[[], bool],
+) -> list[Fix] | Reject:
+    """What passes the quick checks, best first; refused where nothing says that something is wrong."""
+    if fault(text) is not None:
+        proposals = syntax_proposals(text, infill, budget=settings.budget, should_stop=should_stop)
+        return _verified(text, proposals, otherwise=_STRANGE)
+    scope = settings.scope
+    if judge is None and scope.lines is None and not settings.describe:
+        return Reject(
+            "nothing-wrong", "it parses, and nothing says what it should do: no test, no description"
+        )
+    if judge is not None and judge([text])[0]:
+        return Reject("nothing-wrong", "it parses and passes the test")
+    if trace is not None:
+        where = suspicion(Program.of(text), trace(text))
+        scope = msgspec.structs.replace(scope, suspicion=where)
+    proposals = logic_proposals(text, infill, scope=scope, should_stop=should_stop)
+    return _verified(text, proposals, otherwise=0.0 if judge is None else None)
 
 
 def _typed(
