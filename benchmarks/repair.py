@@ -31,7 +31,7 @@ from benchmarks.results import Figures, quantile, share
 from codeworld.canvas import Reject
 from codeworld.repair.edits import apply, difference
 from codeworld.repair.localise import fault
-from codeworld.repair.logic_search import logic_proposals
+from codeworld.repair.logic_search import Scope, logic_proposals
 from codeworld.repair.rank import QUICK, Budget, Infill
 from codeworld.repair.repair import repair
 from codeworld.repair.syntax_edits import neighbours

@@ -32,12 +32,24 @@ class Line(NamedTuple):
 def insertions(program: Program) -> list[Proposal]:
     """Proposals, cheapest first, each of one statement."""
     found: list[Proposal] = []
-    for node in ast.walk(program.tree):
-        if isinstance(node, Function):
-            own = [*_initialisations(program, node), *_guards(program, node)]
-            own += [one for block, loops in _blocks(node) for one in _endings(program, node, block, loops)]
-            found += sorted(own, key=lambda one: one.cost)[:_MOST]
+    for node, around in _functions(program.tree):
+        own = [*_initialisations(program, node, around), *_guards(program, node)]
+        own += [one for block, loops in _blocks(node) for one in _endings(program, node, block, loops)]
+        found += sorted(own, key=lambda one: one.cost)[:_MOST]
     return sorted(found, key=lambda one: (one.cost, one.edits))
+
+
+def _functions(tree: ast.Module) -> Iterator[tuple[Function, set[str]]]:
+    """Each function with the names that are made around it."""
+    unseen: list[tuple[ast.Module | Function, set[str]]] = [(tree, set())]
+    while unseen:
+        scope, around = unseen.pop()
+        own = list(own_nodes(scope))
+        made = around | {name for node in own for name in _made_by(node)}
+        for node in own:
+            if isinstance(node, Function):
+                unseen.append((node, made))
+                yield node, made
 
 
 def _behind(program: Program, statement: ast.stmt, lines: Sequence[Line], kind: str) -> Iterator[Proposal]:
@@ -212,9 +224,9 @@ def _guards(program: Program, function: Function) -> Iterator[Proposal]:
     yield from _before(program, body[0], lines, "missing guard")
 
 
-def _initialisations(program: Program, function: Function) -> Iterator[Proposal]:
+def _initialisations(program: Program, function: Function, around: set[str]) -> Iterator[Proposal]:
     """Of names that are changed though nothing makes them."""
-    for name, kind in _unmade(program, function).items():
+    for name, kind in _unmade(function, around).items():
         first = next((node for node in function.body if name in _read(node)), None)
         if first is None:
             continue
@@ -223,22 +235,15 @@ def _initialisations(program: Program, function: Function) -> Iterator[Proposal]
         yield from _before(program, first, lines, "missing initialisation")
 
 
-def _unmade(program: Program, function: Function) -> dict[str, str]:
+def _unmade(function: Function, around: set[str]) -> dict[str, str]:
     """Names that the function reads or changes and nobody assigns, with the kind of thing that they seem to be."""
-    around = [program.tree, *(node for node in ast.walk(program.tree) if _holds(node, function))]
-    made = {name for scope in around for node in own_nodes(scope) for name in _made_by(node)}
-    made |= {name for node in ast.walk(function) for name in _made_by(node)}
+    made = around | {name for node in ast.walk(function) for name in _made_by(node)}
     found: dict[str, str] = {}
     for node in ast.walk(function):
         name, kind = _use(node)
         if name and name not in made and not (kind == "" and name in found):
             found[name] = kind
     return {name: kind or "number" for name, kind in found.items()}
-
-
-def _holds(node: ast.AST, function: Function) -> bool:
-    """Whether a function's code may use the names of ``node``."""
-    return isinstance(node, Function) and node is not function and function in ast.walk(node)
 
 
 def _made_by(node: ast.AST) -> list[str]:

@@ -6,6 +6,7 @@ error; programs that parse only where tests, or the lines that somebody complain
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import msgspec
@@ -18,11 +19,12 @@ from codeworld.repair.rank import Budget, Infill, probabilities
 from codeworld.repair.suspicion import suspicion
 from codeworld.repair.syntax_search import syntax_proposals
 from codeworld.repair.tree_edits import Program
-from codeworld.repair.verify import Comparison, Judge, Tracer, check, meaning
+from codeworld.repair.verify import Comparison, Judge, Tracer, check
 
 _STRANGE = 4.5  # cost of an edit that is as likely to be none of ours
 _PAIR_IS_RIGHT = 0.7  # of pairs of edits that pass, about so many are right
-_MOST_VERIFIED = 400  # in a long file there are thousands of neighbours
+_MOST_UNTESTED = 64  # proposals that are checked where no test judges them: a long file has thousands
+_BLANKS = re.compile(r"(?<=\S)[ \t]+")  # but for indentation
 _BATCH = 16  # programs that are judged together
 
 
@@ -88,7 +90,7 @@ def _proposed(
     """What passes the quick checks, best first; refused where nothing says that something is wrong."""
     if fault(text) is not None:
         proposals = syntax_proposals(text, infill, budget=settings.budget, should_stop=should_stop)
-        return _verified(text, proposals, otherwise=_STRANGE)
+        return _verified(text, proposals, len(proposals), otherwise=_STRANGE)
     scope = settings.scope
     if judge is None and scope.lines is None and not settings.describe:
         return Reject(
@@ -100,7 +102,9 @@ def _proposed(
         where = suspicion(Program.of(text), trace(text))
         scope = msgspec.structs.replace(scope, suspicion=where)
     proposals = logic_proposals(text, infill, scope=scope, should_stop=should_stop)
-    return _verified(text, proposals, otherwise=0.0 if judge is None else None)
+    if judge is None:
+        return _verified(text, proposals, _MOST_UNTESTED, otherwise=0.0)
+    return _verified(text, proposals, settings.most_tests, otherwise=None)
 
 
 def _typed(
@@ -127,17 +131,19 @@ def _described(infill: Infill, description: str) -> Infill:
     return lambda hole: infill(msgspec.structs.replace(hole, prefix=comment + hole.prefix))
 
 
-def _verified(text: str, proposals: list[Proposal], *, otherwise: float | None) -> list[Fix]:
-    """Those that pass the checks; ``otherwise`` is the cost of none of them being right (None: one of them is)."""
+def _verified(text: str, proposals: list[Proposal], most: int, *, otherwise: float | None) -> list[Fix]:
+    """The first ``most`` that pass the checks; ``otherwise`` is the cost of none of them being right (None: one of them
+    is)."""
     passed: list[tuple[Proposal, str, tuple[str, ...]]] = []
-    seen = {meaning(text)}  # two ways to write the same, or another comment, are no second proposal
+    seen = {_BLANKS.sub("", text)}  # the same with another blank is no second proposal
     for one in proposals:
         after = apply(text, one.edits)
-        checks = check(text, after)
-        if not isinstance(checks, Reject) and (tree := meaning(after)) not in seen:
-            seen.add(tree)
+        written = _BLANKS.sub("", after)
+        checks = check(text, after) if written not in seen else Reject("known")
+        if not isinstance(checks, Reject):
+            seen.add(written)
             passed.append((one, after, checks))
-        if len(passed) == _MOST_VERIFIED:
+        if len(passed) == most:
             break
     none = [] if otherwise is None else [Proposal((), "", otherwise)]
     shares = probabilities([*(one for one, _, _ in passed), *none])[: len(passed)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from codeworld.canvas import Reject
 from codeworld.repair.names import undefined
@@ -23,17 +24,17 @@ def check(before: str, after: str) -> tuple[str, ...] | Reject:
     tree = _parse(after)
     if tree is None:
         return Reject("parse")
-    old = _parse(before)
+    old = _undefined(before)
     if old is None:
         return ("parses",)  # which names were undefined before cannot be known
-    new = undefined(tree) - undefined(old)
+    new = undefined(tree) - old
     return Reject("undefined-name", ", ".join(sorted(new))) if new else ("parses", "names")
 
 
-def meaning(text: str) -> str | None:
-    """The tree as text; None when ``text`` does not parse."""
+@lru_cache(maxsize=2)  # hundreds of proposals change the same text
+def _undefined(text: str) -> frozenset[str] | None:
     tree = _parse(text)
-    return None if tree is None else ast.dump(tree)
+    return None if tree is None else frozenset(undefined(tree))
 
 
 def _parse(text: str) -> ast.Module | None:
