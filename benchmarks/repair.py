@@ -26,7 +26,7 @@ import msgspec
 
 from benchmarks import results
 from benchmarks.broken_mbpp import damaged, solutions_of
-from benchmarks.repair_mbpp import missing_rows, tests_rows
+from benchmarks.repair_mbpp import Run, missing_rows, tests_rows
 from benchmarks.results import Figures, quantile, share
 from codeworld.canvas import Reject
 from codeworld.repair.edits import apply, difference
@@ -304,17 +304,24 @@ def main() -> int:
     parser.add_argument(
         "--mined", type=Path, nargs="*", default=[], help="files of benchmarks.mine_syntax_errors"
     )
+    parser.add_argument(
+        "--minutes", type=float, default=0.0, help="of tests and missing, each: 0 is no limit"
+    )
+    parser.add_argument(
+        "--rows", type=Path, default=Path("build/repair_mbpp.jsonl"), help="what has been tried"
+    )
     parser.add_argument("--out", type=Path, default=Path("docs/results/repair"))
     given = parser.parse_args()
     infill, model = (None, "") if given.no_model else load_model()
     made = results.stamp(model)
+    run = Run(EVAL, given.rows, model, given.every, given.only, given.minutes)
     for part in given.parts:
         measured = {
             "syntax": lambda: syntax_rows(infill, given.every),
             "mined": lambda: mined_rows(infill, given.every, given.mined),
             "logic": lambda: logic_rows(infill, given.every),
-            "tests": lambda: tests_rows(infill, given.every, EVAL, given.only),
-            "missing": lambda: missing_rows(infill, given.every, EVAL, given.only),
+            "tests": lambda: tests_rows(infill, run),
+            "missing": lambda: missing_rows(infill, run),
             "attempts": lambda: attempts_rows(infill, given.every),
         }[part]()
         rows = []

@@ -38,9 +38,15 @@ def _follow(frame: FrameType, event: str, argument: object) -> Any:
 
 def _is_it(filename: str) -> bool:
     if filename not in _known:
-        name = filename.replace(os.sep, "/")
-        _known[filename] = name == _file or name.endswith("/" + _file)
+        _known[filename] = os.path.realpath(filename) == _path
     return _known[filename]
+
+
+def _located() -> str:
+    """The file, in the project that the command was started in; a Makefile may have gone further down."""
+    here = Path.cwd()
+    found = (folder / _file for folder in (here, *here.parents))
+    return next((os.path.realpath(one) for one in found if one.is_file()), "")
 
 
 def _report() -> None:
@@ -53,6 +59,7 @@ def _report() -> None:
 
 if _file and "CODEWORLD_LINES_OWNER" not in os.environ:
     os.environ["CODEWORLD_LINES_OWNER"] = str(os.getpid())  # what the program starts is not followed
+    _path = _located()
     _channel = os.dup(2)  # pytest puts its own in place of 2
     atexit.register(_report)
     threading.settrace(_follow)

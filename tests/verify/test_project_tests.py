@@ -125,3 +125,16 @@ def test_a_whole_report_is_found_among_other_output() -> None:
     found = trace_of(output, "app.py", failed=True)
     assert found.runs == (TestRun("t", True, frozenset({0, 2})),)
     assert found.frames == (2, 3)
+
+
+def test_another_file_of_that_name_is_another_file(project: Path) -> None:
+    (project / "tests" / "other").mkdir()
+    (project / "tests" / "other" / "app.py").write_text("a = 1\nb = 2\n" * 20)
+    code = "import sys; sys.path.insert(0, 'tests/other'); import app; print(app.b)"
+    (run,) = ProjectTests(project / "app.py", project, f'{sys.executable} -c "{code}"').trace(APP).runs
+    assert run.lines == frozenset()
+    moved = (
+        f'sh -c \'cd tests && {sys.executable} -c "import sys; sys.path.insert(0, \\"..\\"); import app"\''
+    )
+    (run,) = ProjectTests(project / "app.py", project, moved).trace(APP).runs
+    assert 3 in run.lines
