@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from lsp_server.session import OpenDocument
 
 _APPLY_S = 10.0
+_USAGE = (
+    "codeworld.fix takes the URI of an open document, a test command, a description, whether to check types"
+)
 
 
 def register(server: CodeworldServer) -> None:
@@ -42,9 +45,7 @@ async def fix(
     """
     document = server.session.get(uri) if isinstance(uri, str) else None
     if document is None or not isinstance(test, str | None) or not isinstance(describe, str):
-        raise JsonRpcInvalidParams(
-            "codeworld.fix takes the URI of an open document, a test command, a description, whether to check types"
-        )
+        raise JsonRpcInvalidParams(_USAGE)
     if not server.allows(document.path):
         raise JsonRpcInvalidParams("codeworld.fix: the document is ignored")
     from codeworld.canvas import Reject
@@ -61,7 +62,7 @@ async def fix(
                 settings,
                 with_model=True,
                 tests=_tests(server, document, test, lambda: bar.cancelled) if test else None,
-                types=_types(server, document, lambda: bar.cancelled) if types is True else None,
+                types=_types(server, document, lambda: bar.cancelled) if types else None,
                 is_cancelled=lambda: bar.cancelled,
                 report=lambda done, total: post(loop, bar.report, done, total),
             )
