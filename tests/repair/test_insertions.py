@@ -126,3 +126,13 @@ def test_a_token_that_the_model_would_rather_see() -> None:
     )
     found = [one for one in logic_proposals(ODD, infill) if one.kind == "model: token"]
     assert [apply(ODD, one.edits) for one in found] == [ODD.replace("list(", "sorted(")]
+
+
+def test_what_the_model_writes_is_offered_only_where_a_test_judges() -> None:
+    infill = told({"\n    return": [("kept = [x for x in xs if x % 2]", Source.VERIFIED)]})
+    asked = Settings(threshold=0.0, describe="the odd ones")
+    untested = repair(ODD, infill=infill, settings=asked)
+    assert isinstance(untested, Reject) or all("model" not in one.kind for one in untested)
+    tested = repair(ODD, infill=infill, judge=judge_of("assert odd([1, 2, 3]) == [1, 3]"), settings=asked)
+    assert not isinstance(tested, Reject)
+    assert tested[0].kind == "model: line"
