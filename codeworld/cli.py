@@ -152,6 +152,12 @@ def fix(
         ),
     ] = "",
     describe: Annotated[str, typer.Option(metavar="TEXT", help="What the program should do.")] = "",
+    types: Annotated[
+        bool,
+        typer.Option(
+            "--types", help="The project's type checker may find no new error; runs in the sandbox."
+        ),
+    ] = False,
     write: Annotated[bool, typer.Option("--write", help="Change FILE.")] = False,
     diff: Annotated[
         bool, typer.Option("--diff", help="Print the change as a patch (what is done by itself).")
@@ -170,7 +176,7 @@ def fix(
     if write:
         cli_fix.check_writable(file)
     repaired = cli_fix.fix(
-        file, text, test=test, describe=describe, threshold=threshold, in_process=no_engine
+        file, text, test=test, describe=describe, types=types, threshold=threshold, in_process=no_engine
     )
     for line in filter(None, (*repaired.missing, repaired.degraded)):
         _report(line, 0)

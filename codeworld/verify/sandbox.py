@@ -47,11 +47,13 @@ _OUTPUT_BYTES = 64_000  # of the end of what was printed
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What a run may use; memory and processes are those of all its processes together."""
+    """What a run may use; memory and processes are those of all its processes together. ``address_mb`` bounds the
+    addresses of each process, 0 as ``memory_mb``."""
 
     wall_s: float = 60.0
     cpu_s: int = 60
     memory_mb: int = 2048
+    address_mb: int = 0
     processes: int = 64
     file_mb: int = 64
 
@@ -74,14 +76,18 @@ def run(
     project: Path,
     changed: Mapping[Path, str] | None = None,
     limits: Limits = Limits(),
+    readable: Sequence[Path] = (),
+    variables: Mapping[str, str] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Run ``command`` in ``project``, whose files have the texts of ``changed`` instead of their own (absolute paths
-    within it). Nothing that it starts outlives the call. Raises OSError when it cannot be started at all."""
+    within it), with the folders ``readable`` and the environment ``variables`` beside what every command needs. Nothing
+    that it starts outlives the call. Raises OSError when it cannot be started at all."""
     project = project.resolve()
     with tempfile.TemporaryDirectory(prefix="codeworld-sandbox-", ignore_cleanup_errors=True) as name:
         place = Path(name)
-        jailed = _prepared(command, project, changed or {}, place, limits)
+        folders = [*_readable(command, project), *readable]
+        jailed = _prepared(command, project, folders, changed or {}, place, limits)
         with (place / "output").open("w+b") as output, _few_processes(limits.processes) as enter:
             process = subprocess.Popen(
                 [*enter, *jailed.arguments],
@@ -89,7 +95,7 @@ def run(
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=jailed.cwd,
-                env=_environment(jailed.home),
+                env={**_environment(jailed.home), **(variables or {})},
                 start_new_session=True,
             )
             try:
@@ -112,14 +118,19 @@ def _offered() -> sandbox_probe.Sandbox:
 
 
 def _prepared(
-    command: Sequence[str], project: Path, changed: Mapping[Path, str], place: Path, limits: Limits
+    command: Sequence[str],
+    project: Path,
+    readable: Sequence[Path],
+    changed: Mapping[Path, str],
+    place: Path,
+    limits: Limits,
 ) -> _Jailed:
     """The command line that runs ``command`` under what this machine offers."""
-    offered, readable = _offered(), _readable(command, project)
+    offered = _offered()
     spaced = offered.bubblewrap or offered.user_namespaces  # where processes are counted for each sandbox
     sizes = (
         limits.cpu_s,
-        limits.memory_mb,
+        limits.address_mb or limits.memory_mb,
         limits.file_mb,
         limits.processes + _OWN_PROCESSES if spaced else 0,
     )
