@@ -186,6 +186,38 @@ def fix(
         raise typer.Exit(_report(f"nothing to offer: {repaired.reason}", 1))
 
 
+@app.command(name="commit-message")
+def commit_message(
+    repo: Annotated[
+        Path, typer.Option("--repo", metavar="DIR", help="The repository, or a folder in it.")
+    ] = Path(),
+    install_hook: Annotated[
+        bool, typer.Option("--install-hook", help="Have git ask for the message; never replaces a hook.")
+    ] = False,
+    into: Annotated[
+        Path | None, typer.Option("--into", metavar="FILE", help="Put it there, as a hook does.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """A message for what is staged: facts of the diff, in the words and the style of the repository's history."""
+    from codeworld import cli_commit
+
+    if install_hook:
+        print(cli_commit.install(repo))
+        return
+    made = cli_commit.compose(repo)
+    if made.note:
+        _report(made.note, 0)
+    if into is not None:
+        from textdiff.commit import hook
+
+        hook.put(made.text, into)
+    elif json:
+        _print_json(cli_commit.printed(made))
+    else:
+        print(made.text, end="")
+
+
 @app.command(name="summarize")
 def summarize_repository(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The repository, or a folder of it.")],

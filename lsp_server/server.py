@@ -232,6 +232,7 @@ def create_server() -> CodeworldServer:
     """A server with all features."""
     from lsp_server.features import (
         commands,
+        commit_message,
         completion,
         fix,
         inline_completion,
@@ -242,7 +243,17 @@ def create_server() -> CodeworldServer:
     )
 
     server = CodeworldServer()
-    for feature in (inline_completion, completion, sync, workspace, commands, summary, quickfix, fix):
+    for feature in (
+        inline_completion,
+        completion,
+        sync,
+        workspace,
+        commands,
+        summary,
+        quickfix,
+        fix,
+        commit_message,
+    ):
         feature.register(server)
     return server
 
