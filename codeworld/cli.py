@@ -186,6 +186,42 @@ def fix(
         raise typer.Exit(_report(f"nothing to offer: {repaired.reason}", 1))
 
 
+@app.command()
+def docstring(
+    where: Annotated[
+        str, typer.Argument(metavar="FILE[:QUALNAME]", help="A file, one thing in it, or a folder.")
+    ],
+    style: Annotated[
+        Literal["google", "numpy", "sphinx", "plain"] | None,
+        typer.Option(help="The project's own when left out."),
+    ] = None,
+    summary: Annotated[
+        str, typer.Option(metavar="TEXT", help="Your own summary for FILE:QUALNAME; the rest is filled in.")
+    ] = "",
+    private: Annotated[bool, typer.Option("--private", help="Also what begins with an underscore.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Change the files.")] = False,
+    json: Json = False,
+) -> None:
+    """Docstrings that are missing, and corrections of those that signature or body made false. Says only what the code
+    says."""
+    from codeworld import cli_docstring
+    from textdiff.docstring.document import Settings
+    from textdiff.docstring.styles import Style
+
+    if summary and ":" not in where:
+        raise BadInput("--summary needs FILE:QUALNAME")
+    settings = Settings(style=Style(style) if style else None, summary=summary, private=private)
+    report, changed = cli_docstring.run(where, settings, write=write)
+    if json:
+        _print_json(report)
+    elif not write:
+        from codeworld import cli_fix
+
+        print("".join(cli_fix.diff(path, before, after) for path, before, after in changed), end="")
+    else:
+        print(f"{sum(len(one.offers) for one in report.files)} docstrings in {report.written} files")
+
+
 @app.command(name="commit-message")
 def commit_message(
     repo: Annotated[

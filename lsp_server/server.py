@@ -231,12 +231,13 @@ def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> 
 def create_server() -> CodeworldServer:
     """A server with all features."""
     from lsp_server.features import (
+        code_action,
         commands,
         commit_message,
         completion,
         fix,
+        generate_docstring,
         inline_completion,
-        quickfix,
         summary,
         sync,
         workspace,
@@ -250,9 +251,10 @@ def create_server() -> CodeworldServer:
         workspace,
         commands,
         summary,
-        quickfix,
+        code_action,
         fix,
         commit_message,
+        generate_docstring,
     ):
         feature.register(server)
     return server
