@@ -4,29 +4,37 @@
 
 lint: every docstring of a sample of files is taken out and written anew, and judged by pydoclint and ruff's D rules.
 update: commits that changed the signature of a documented function; the docstring before is updated to the code after,
-and compared with what people did. Each part replaces its own rows of the figures.
+and compared with what people did.
 """
 
 from __future__ import annotations
 
+import argparse
+import difflib
 import re
 import subprocess
 import sys
 import tempfile
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
 
+from benchmarks import results
 from benchmarks.commit_messages import REPOSITORIES
 from codeworld import git
 from codeworld.canvas import Reject
+from textdiff.commit.diff import of_commit
 from textdiff.commit.kinds import kind_of
-from textdiff.docstring import document
+from textdiff.docstring import document, styles
+from textdiff.docstring.changes import between
 from textdiff.docstring.document import Offer, Settings, offers
+from textdiff.docstring.sections import parse
 from textdiff.docstring.styles import Style, StyleName
-from textdiff.docstring.understand import Target, literal, read
+from textdiff.docstring.understand import Source, Target, literal, read
+from textdiff.docstring.update import update
 
 _CONVENTION = {"google": "google", "numpy": "numpy", "sphinx": "pep257", "plain": "pep257"}
 # pydoclint judges the signature, too: without annotations these cannot be avoided by any docstring.
@@ -169,3 +177,237 @@ def _pydoclint(
         if found[2] in _OF_AN_UNANNOTATED_RESULT and not target.returns:
             continue
         yield f"{found[2]} {target.qualname}: {found[3]}"
+
+
+class Case(msgspec.Struct):
+    """One documented function whose signature a commit changed."""
+
+    repo: str
+    commit: str
+    name: str
+    before: str
+    ours: str
+    theirs: str
+    false_before: int
+    false_ours: int
+    false_theirs: int
+    complete_before: bool
+    complete_ours: bool
+    complete_theirs: bool
+    kept_ours: float
+    kept_theirs: float
+    kept_true_ours: float
+    kept_true_theirs: float
+
+
+def changed_functions(root: Path, commits: int) -> Iterator[tuple[str, Source, Target, Source, Target]]:
+    """(commit, module before, function before, module after, function after) where the signature differs and the
+    docstring before had sections."""
+    arguments = (
+        "log",
+        f"--max-count={commits}",
+        "--no-merges",
+        "--format=%H",
+        "-G^[ \t]*(async )?def ",
+        "--",
+        "*.py",
+    )
+    for commit in git.text(root, *arguments).split():
+        for change in of_commit(root, commit).files:
+            if change.before is None or change.after is None or not change.path.endswith(".py"):
+                continue
+            old, new = read(change.before), read(change.after)
+            if isinstance(old, Reject) or isinstance(new, Reject):
+                continue
+            now = {one.qualname: one for one in new.targets}
+            for one in old.targets:
+                other = now.get(one.qualname)
+                if other is None or one.kind not in ("function", "method") or one.docstring is None:
+                    continue
+                same = (one.parameters, one.returns) == (other.parameters, other.returns)
+                if not same and other.docstring is not None and parse(one.docstring).items("parameters"):
+                    yield commit, old, one, new, other
+
+
+def false_names(raw: str, target: Target) -> int:
+    """Documented parameters that the signature does not have; those that ** may take are none."""
+    names = {one.name.lstrip("*") for one in target.parameters}
+    if any(one.name.startswith("**") for one in target.parameters):
+        return 0
+    return sum(name not in names for item in parse(raw).items("parameters") for name in item.names)
+
+
+def is_complete(raw: str, target: Target) -> bool:
+    said = {name for item in parse(raw).items("parameters") for name in item.names}
+    return {one.name.lstrip("*") for one in target.parameters} <= said
+
+
+def kept(before: str, after: str, without: list[str]) -> float:
+    """Share of the words of ``before`` that are still there in their order; ``without`` are words not to be counted."""
+    words, others = re.findall(r"\S+", before), re.findall(r"\S+", after)
+    matched = sum(
+        block.size
+        for block in difflib.SequenceMatcher(None, words, others, autojunk=False).get_matching_blocks()
+    )
+    total = len(words) - len(without)
+    return min(matched / total, 1.0) if total > 0 else 1.0
+
+
+def forced(before: str, old: Target, new: Target) -> list[str]:
+    """Words of entries that are about what is no longer there, and of names and types that are others now."""
+    parsed = parse(before)
+    changes = between(old, new, parsed)
+    found: list[str] = []
+    for item in [*parsed.items("parameters"), *parsed.items("returns"), *parsed.items("raises")]:
+        entry = "".join(parsed.lines[slice(*item.lines)])
+        name = item.names[0] if item.names else ""
+        gone = name in changes.removed or name.rpartition(".")[2] in changes.raises_gone
+        if gone or (item.kind == "returns" and changes.returns_gone):
+            found += entry.split()
+            if sum(one.kind == item.kind for block in parsed.blocks for one in block.items) == 1:
+                found += ["Title", "----"] if parsed.style == "numpy" else ["Title:"]
+        elif name in changes.renamed or name in changes.raise_renamed or name in changes.retyped:
+            found += entry.split("\n")[0].split()[:2]
+        elif name in changes.defaults:
+            found += entry.split()[-1:]
+        elif item.kind == "returns" and changes.return_type:
+            found += item.type.split()
+    return found
+
+
+def cases(root: Path, repo: str, commits: int, most: int) -> Iterator[Case]:
+    count = 0
+    for commit, old_source, old, new_source, new in changed_functions(root, commits):
+        was, now = literal(old_source, old), literal(new_source, new)
+        if was is None or now is None or count == most:
+            continue
+        count += 1
+        newline = "\r\n" if "\r\n" in old_source.text else "\n"
+        style = Style(parse(was.raw).style)
+        ours = update(was.raw, new, old, style, newline).raw
+        without = forced(was.raw, old, new)
+        yield Case(
+            repo,
+            commit,
+            old.qualname,
+            was.raw,
+            ours,
+            now.raw,
+            *(false_names(raw, new) for raw in (was.raw, ours, now.raw)),
+            is_complete(was.raw, old),
+            *(is_complete(raw, new) for raw in (ours, now.raw)),
+            *(kept(was.raw, raw, []) for raw in (ours, now.raw)),
+            *(kept(was.raw, raw, without) for raw in (ours, now.raw)),
+        )
+
+
+def _percent(values: list[float] | list[bool]) -> float | None:
+    return round(100 * sum(values) / len(values), 2) if values else None
+
+
+def update_figures(found: list[Case]) -> list[results.Figure]:
+    touched = [one for one in found if one.theirs != one.before]
+    whole = [one for one in found if one.complete_before]
+    near = [difflib.SequenceMatcher(None, one.ours.split(), one.theirs.split()).ratio() for one in touched]
+    still = [difflib.SequenceMatcher(None, one.before.split(), one.theirs.split()).ratio() for one in touched]
+    return [
+        results.Figure("update: signature changes of documented functions", len(found), "≥ 300"),
+        results.Figure(
+            "update: words kept of what is still true, ours, %",
+            _percent([c.kept_true_ours for c in found]),
+            "≥ 99",
+        ),
+        results.Figure(
+            "update: words kept of what is still true, people, %",
+            _percent([c.kept_true_theirs for c in found]),
+        ),
+        results.Figure("update: words kept of all, ours, %", _percent([c.kept_ours for c in found])),
+        results.Figure("update: words kept of all, people, %", _percent([c.kept_theirs for c in found])),
+        results.Figure(
+            "update: documented parameters that do not exist, left untouched",
+            sum(c.false_before for c in found),
+        ),
+        results.Figure(
+            "update: documented parameters that do not exist, people", sum(c.false_theirs for c in found)
+        ),
+        results.Figure(
+            "update: documented parameters that do not exist, ours", sum(c.false_ours for c in found), "0"
+        ),
+        results.Figure(
+            f"update: complete ones kept complete (of {len(whole)}), ours, %",
+            _percent([c.complete_ours for c in whole]),
+        ),
+        results.Figure(
+            f"update: complete ones kept complete (of {len(whole)}), people, %",
+            _percent([c.complete_theirs for c in whole]),
+        ),
+        results.Figure(
+            f"update: as people did, to the byte (of {len(touched)} they touched), %",
+            _percent([c.ours == c.theirs for c in touched]),
+        ),
+        results.Figure("update: words in common with what people wrote, ours, %", _percent(near)),
+        results.Figure("update: words in common with what people wrote, untouched, %", _percent(still)),
+    ]
+
+
+def lint_figures(name: StyleName, found: Lint) -> list[results.Figure]:
+    clean = found.functions - len({one.split(" ", 1)[1].split(":")[0] for one in found.faults})
+    offered = found.functions + sum(found.refused.values())
+    return [
+        results.Figure(f"lint {name}: docstrings", found.functions, "≥ 300"),
+        results.Figure(f"lint {name}: clean, %", round(100 * clean / max(found.functions, 1), 2), "100"),
+        results.Figure(f"lint {name}: of functions with all types written down", found.annotated),
+        results.Figure(
+            f"lint {name}: nothing offered, as no summary is certain, %",
+            round(100 * (1 - found.functions / max(offered, 1)), 1),
+        ),
+    ]
+
+
+class Report(msgspec.Struct):
+    """What the JSON file holds beside the stamp."""
+
+    lint: dict[str, Lint]
+    update: dict[str, int]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="benchmarks.docstrings", description=__doc__)
+    parser.add_argument("parts", nargs="+", choices=["lint", "update"])
+    parser.add_argument("--mirrors", type=Path, default=Path("/work/.mirror"))
+    parser.add_argument("--files", type=int, default=12, help="files of each repository (lint)")
+    parser.add_argument("--commits", type=int, default=1_500, help="commits of each repository (update)")
+    parser.add_argument("--most", type=int, default=150, help="functions of each repository (update)")
+    parser.add_argument("--rows", type=Path, help="also write every case of the updates there, as JSON lines")
+    parser.add_argument("--out", type=Path, help="stem of the two files of figures")
+    given = parser.parse_args(arguments)
+    listed: list[results.Figure] = []
+    report = Report({}, {})
+    for name in styles.NAMES if "lint" in given.parts else ():
+        begin = time.monotonic()
+        report.lint[name] = lint(given.mirrors, name, given.files)
+        listed += lint_figures(name, report.lint[name])
+        print(
+            f"{name}: {time.monotonic() - begin:.0f} s", *report.lint[name].faults, sep="\n", file=sys.stderr
+        )
+    if "update" in given.parts:
+        found: list[Case] = []
+        for repo in REPOSITORIES:
+            here = list(
+                cases(given.mirrors / repo.replace("/", "+") / "repo", repo, given.commits, given.most)
+            )
+            report.update[repo] = len(here)
+            print(f"{repo}: {len(here)} changes", file=sys.stderr)
+            found += here
+        listed += update_figures(found)
+        if given.rows:
+            given.rows.write_bytes(b"\n".join(map(msgspec.json.encode, found)) + b"\n")
+    made = results.stamp("none: symbolic")
+    print(results.markdown("Docstrings", made, listed))
+    if given.out:
+        results.write(given.out, "Docstrings", made, listed, report)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

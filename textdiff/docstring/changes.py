@@ -143,7 +143,11 @@ def _gives(target: Target) -> bool:
 def _is_stub(target: Target) -> bool:
     """Whether a body says nothing of results: abstract methods and the like."""
     body = getattr(target.node, "body", [])[1 if target.docstring is not None else 0 :]
-    return all(isinstance(one, ast.Pass | ast.Raise | ast.Expr) for one in body) and len(body) <= 1
+    says_nothing = (ast.Pass, ast.Raise)
+    return len(body) <= 1 and all(
+        isinstance(one, says_nothing) or (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))
+        for one in body
+    )
 
 
 def _exceptions(before: Target, now: Target) -> tuple[tuple[Raised, ...], frozenset[str], dict[str, str]]:

@@ -58,6 +58,8 @@ def sentence(text: str) -> str:
 
 def words(name: str) -> list[str]:
     """The words of an identifier, in lower case but for acronyms."""
+    if not name.isascii():
+        return [word.lower() for word in name.split("_") if word]
     found = _WORDS.findall(name)
     return [
         word if word.isupper() and len(word) > 1 and not name.isupper() else word.lower() for word in found

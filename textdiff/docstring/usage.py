@@ -97,7 +97,9 @@ def _returned(target: Target) -> list[ast.expr]:
 def _uses(function: ast.AST, name: str) -> Iterator[str]:
     """What is done with a parameter, the most telling first."""
     nodes = list(walk(function))
-    thrown = {id(one.exc) for one in nodes if isinstance(one, ast.Raise)}  # says nothing of what a parameter is for
+    thrown = {
+        id(one.exc) for one in nodes if isinstance(one, ast.Raise)
+    }  # says nothing of what a parameter is for
     yield from (text for one in nodes if (text := _stored(one, name)))
     if any(isinstance(one, ast.Return) and _is(one.value, name) for one in nodes):
         yield "Returned as it is." if _once(nodes, name) else "Returned."
