@@ -29,9 +29,9 @@ from codeworld.canvas import Reject
 from textdiff.commit.diff import of_commit
 from textdiff.commit.kinds import kind_of
 from textdiff.docstring import document, styles
-from textdiff.docstring.changes import between
+from textdiff.docstring.changes import Changes, between
 from textdiff.docstring.document import Offer, Settings, offers
-from textdiff.docstring.sections import parse
+from textdiff.docstring.sections import Item, parse
 from textdiff.docstring.styles import Style, StyleName
 from textdiff.docstring.understand import Source, Target, literal, read
 from textdiff.docstring.update import update
@@ -242,37 +242,48 @@ def is_complete(raw: str, target: Target) -> bool:
     return {one.name.lstrip("*") for one in target.parameters} <= said
 
 
-def kept(before: str, after: str, without: list[str]) -> float:
-    """Share of the words of ``before`` that are still there in their order; ``without`` are words not to be counted."""
-    words, others = re.findall(r"\S+", before), re.findall(r"\S+", after)
-    matched = sum(
-        block.size
-        for block in difflib.SequenceMatcher(None, words, others, autojunk=False).get_matching_blocks()
-    )
-    total = len(words) - len(without)
-    return min(matched / total, 1.0) if total > 0 else 1.0
+def kept(words: list[str], after: str) -> float:
+    """Share of words that are still there, in their order."""
+    matcher = difflib.SequenceMatcher(None, words, after.split(), autojunk=False)
+    return sum(block.size for block in matcher.get_matching_blocks()) / len(words) if words else 1.0
 
 
-def forced(before: str, old: Target, new: Target) -> list[str]:
-    """Words of entries that are about what is no longer there, and of names and types that are others now."""
+def still_true(before: str, old: Target, new: Target) -> list[str]:
+    """The words of a docstring without those about what is gone, and without names, types, defaults that are others
+    now."""
     parsed = parse(before)
     changes = between(old, new, parsed)
-    found: list[str] = []
-    for item in [*parsed.items("parameters"), *parsed.items("returns"), *parsed.items("raises")]:
-        entry = "".join(parsed.lines[slice(*item.lines)])
-        name = item.names[0] if item.names else ""
-        gone = name in changes.removed or name.rpartition(".")[2] in changes.raises_gone
-        if gone or (item.kind == "returns" and changes.returns_gone):
-            found += entry.split()
-            if sum(one.kind == item.kind for block in parsed.blocks for one in block.items) == 1:
-                found += ["Title", "----"] if parsed.style == "numpy" else ["Title:"]
-        elif name in changes.renamed or name in changes.raise_renamed or name in changes.retyped:
-            found += entry.split("\n")[0].split()[:2]
-        elif name in changes.defaults:
-            found += entry.split()[-1:]
-        elif item.kind == "returns" and changes.return_type:
-            found += item.type.split()
-    return found
+    lines = list(parsed.lines)
+    for block in parsed.blocks:
+        gone = [item for item in block.items if _is_gone(item, changes)]
+        for item in gone:
+            lines[slice(*item.lines)] = [""] * (item.lines[1] - item.lines[0])
+        if gone and len(gone) == len(block.items):
+            lines[slice(*block.lines)] = [""] * (block.lines[1] - block.lines[0])
+        for item in block.items:
+            for word in _others_now(item, changes):
+                for row in range(*item.lines):
+                    lines[row] = " ".join(one for one in lines[row].split() if word not in one)
+    return " ".join(lines).split()
+
+
+def _is_gone(item: Item, changes: Changes) -> bool:
+    if item.kind == "returns":
+        return changes.returns_gone
+    if item.kind == "raises":
+        return bool(item.names) and item.names[0].rpartition(".")[2] in changes.raises_gone
+    return item.kind == "parameters" and bool(item.names) and set(item.names) <= changes.removed
+
+
+def _others_now(item: Item, changes: Changes) -> list[str]:
+    name = item.names[0] if item.names else ""
+    now = changes.renamed.get(name, name)
+    words = [name] if name != now or name.rpartition(".")[2] in changes.raise_renamed else []
+    if now in changes.retyped or (item.kind == "returns" and changes.return_type):
+        words += item.type.split()
+    if now in changes.defaults and changes.defaults[now][0]:
+        words.append(changes.defaults[now][0].strip("'\""))
+    return [word for word in words if word]
 
 
 def cases(root: Path, repo: str, commits: int, most: int) -> Iterator[Case]:
@@ -285,7 +296,7 @@ def cases(root: Path, repo: str, commits: int, most: int) -> Iterator[Case]:
         newline = "\r\n" if "\r\n" in old_source.text else "\n"
         style = Style(parse(was.raw).style)
         ours = update(was.raw, new, old, style, newline).raw
-        without = forced(was.raw, old, new)
+        true = still_true(was.raw, old, new)
         yield Case(
             repo,
             commit,
@@ -296,8 +307,8 @@ def cases(root: Path, repo: str, commits: int, most: int) -> Iterator[Case]:
             *(false_names(raw, new) for raw in (was.raw, ours, now.raw)),
             is_complete(was.raw, old),
             *(is_complete(raw, new) for raw in (ours, now.raw)),
-            *(kept(was.raw, raw, []) for raw in (ours, now.raw)),
-            *(kept(was.raw, raw, without) for raw in (ours, now.raw)),
+            *(kept(was.raw.split(), raw) for raw in (ours, now.raw)),
+            *(kept(true, raw) for raw in (ours, now.raw)),
         )
 
 
@@ -376,7 +387,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("parts", nargs="+", choices=["lint", "update"])
     parser.add_argument("--mirrors", type=Path, default=Path("/work/.mirror"))
     parser.add_argument("--files", type=int, default=12, help="files of each repository (lint)")
-    parser.add_argument("--commits", type=int, default=1_500, help="commits of each repository (update)")
+    parser.add_argument(
+        "--commits",
+        type=int,
+        default=150,
+        help="newest commits that touch a def, of each repository (update)",
+    )
     parser.add_argument("--most", type=int, default=150, help="functions of each repository (update)")
     parser.add_argument("--rows", type=Path, help="also write every case of the updates there, as JSON lines")
     parser.add_argument("--out", type=Path, help="stem of the two files of figures")

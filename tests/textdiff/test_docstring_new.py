@@ -133,11 +133,11 @@ def test_sphinx() -> None:
 @pytest.mark.parametrize(
     ("code", "name", "summary", "source"),
     [
-        ("class A(B):\n    def f(self): ...\n", "A.f", "Do as the base does.", "override"),
+        ("class A(B):\n    def f(self): ...\n", "A.f", "Get what the base gets.", "override"),
         ("class A:\n    def __len__(self): return 1\n", "A.__len__", "Return len(self).", "language"),
         ("# parses the given text\ndef p(text): ...\n", "p", "Parse the given text.", "comment"),
         ("def load_user_by_id(id): ...\n", "load_user_by_id", "Load user by id.", "name"),
-        ("def is_open(box): return box.lid\n", "is_open", "Check whether is open.", "name"),
+        ("def is_open(box): return box.lid\n", "is_open", "Check whether ``box`` is open.", "name"),
         ("class A:\n    @property\n    def name(self): return 1\n", "A.name", "Return the name.", "name"),
         ("def mean(values): return sum(values)\n", "mean", "Return ``sum(values)``.", "body"),
         ("def edge_count(g):\n    a = 1\n    return a\n", "edge_count", "Return the edge count.", "name"),
@@ -145,7 +145,7 @@ def test_sphinx() -> None:
 )
 def test_a_summary_is_taken_only_where_it_is_certain(code: str, name: str, summary: str, source: str) -> None:
     project = Project()
-    base = read('class B:\n    def f(self):\n        """Do as the base does."""\n')
+    base = read('class B:\n    def f(self):\n        """Get what the base gets."""\n')
     assert not isinstance(base, Reject)
     project.learn(base)
     found = offers(code, project=project, qualname=name, settings=Settings(style=Style("plain")))

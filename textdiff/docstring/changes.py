@@ -41,6 +41,7 @@ def between(before: Target | None, now: Target, parsed: Parsed) -> Changes:
     old, new = _by_name(before.parameters), _by_name(now.parameters)
     gone = [name for name in old if name not in new]
     come = [name for name in new if name not in old]
+    stale = _stale(before, now, documented)
     renamed = _renamed(before, now, gone, come)
     complete = bool(documented) and set(old) <= set(documented)
     pairs = {renamed.get(name, name): one for name, one in old.items() if renamed.get(name, name) in new}
@@ -50,8 +51,8 @@ def between(before: Target | None, now: Target, parsed: Parsed) -> Changes:
     told_all = complete and (said or not gave)
     return Changes(
         now,
-        renamed,
-        frozenset(name for name in gone if name not in renamed and name in documented),
+        renamed | stale.renamed,
+        frozenset(name for name in gone if name not in renamed and name in documented) | stale.removed,
         tuple(new[name] for name in come if name not in renamed.values()) if complete else (),
         {
             name: (one.annotation, new[name].annotation)
@@ -79,24 +80,34 @@ def _by_signature(now: Target, documented: list[str]) -> Changes:
     """What a signature alone contradicts: parameters that it does not have. One that may be passed on is not among
     them."""
     new = _by_name(now.parameters)
-    if (
-        any(name.startswith("**") for name in (one.name for one in now.parameters))
-        or not new
-        or now.kind == "class"
-    ):
+    if any(one.name.startswith("**") for one in now.parameters) or not new or now.kind == "class":
         return Changes(now)
     gone = [name for name in documented if name not in new]
     come = [name for name in new if name not in documented]
     kept = [name for name in documented if name in new]
-    renamed: dict[str, str] = {}
-    if len(gone) == len(come) == 1 and documented.index(gone[0]) == list(new).index(come[0]):
-        renamed = {gone[0]: come[0]} if _alike(gone[0], come[0]) else {}
-    added = (
-        [new[name] for name in come if name not in renamed.values()]
-        if 2 * len(kept) >= len(new) - len(come) > 0
-        else []
-    )
+    renamed = _at_their_places(gone, come, documented, list(new))
+    mostly = 2 * len(kept) >= len(documented) > len(gone)
+    added = [new[name] for name in come if name not in renamed.values()] if mostly else []
     return Changes(now, renamed, frozenset(name for name in gone if name not in renamed), tuple(added))
+
+
+def _at_their_places(
+    gone: list[str], come: list[str], documented: list[str], names: list[str]
+) -> dict[str, str]:
+    """Names that stand where others stood, as many as those: alike, or the only ones."""
+    if len(gone) != len(come) or len(documented) != len(names):
+        return {}
+    pairs = list(zip(gone, come, strict=True))
+    here = all(documented.index(one) == names.index(other) for one, other in pairs)
+    return {one: other for one, other in pairs if len(pairs) == 1 or _alike(one, other)} if here else {}
+
+
+def _stale(before: Target, now: Target, documented: list[str]) -> Changes:
+    """What was false already before this change, and still is."""
+    listed = _by_signature(now, documented)
+    old = _by_name(before.parameters)
+    renamed = {one: other for one, other in listed.renamed.items() if one not in old}
+    return Changes(now, renamed, frozenset(name for name in listed.removed if name not in old))
 
 
 def _by_name(parameters: Iterable[Parameter]) -> dict[str, Parameter]:

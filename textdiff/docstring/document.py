@@ -188,7 +188,8 @@ def _insertion(source: Source, target: Target) -> tuple[int, int, str, str, str]
     colon = source.text.rfind(":", 0, start)
     if source.text[colon + 1 : start].strip():
         return Reject("odd-layout", "the body begins in an unusual place")
-    return colon + 1, start, newline + inner, inner, newline + inner
+    gap = newline if target.kind == "class" else ""
+    return colon + 1, start, newline + inner, inner, newline + gap + inner
 
 
 def _comments_above(source: Source, row: int, target: Target) -> int:

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator
 
 from textdiff.docstring.understand import Source, Target, walk
-from textdiff.docstring.usage import code
+from textdiff.docstring.usage import code, is_local
 from textdiff.docstring.verbs import VERBS, imperative
 from textdiff.phrase import Phrase
 
@@ -132,12 +132,11 @@ def _of_name(target: Target) -> str:
     if target.kind == "property":
         asked = parts[0] in _QUESTIONS and rest
         return f"Return whether it {' '.join(parts)}" if asked else f"Return the {' '.join(parts)}"
-    if parts[0] in _QUESTIONS and rest and (target.returns in ("", "bool") and target.returns_value):
-        return (
-            f"Check whether it {_QUESTIONS[parts[0]]} {rest}"
-            if target.owner
-            else f"Check whether {' '.join(parts)}"
+    if parts[0] in _QUESTIONS and rest and target.returns in ("", "bool") and target.returns_value:
+        only = (
+            target.parameters[0].name.lstrip("*") if len(target.parameters) == 1 and not target.owner else ""
         )
+        return f"Check whether {f'``{only}``' if only else 'it'} {_QUESTIONS[parts[0]]} {rest}"
     if parts[0] in ("to", "as") and rest and target.returns_value:
         return f"Return {'this' if target.owner else 'the argument'} as {rest}"
     if parts[0] == "on" and rest:
@@ -160,22 +159,25 @@ def _of_body(target: Target) -> str:
     returned = [
         one.value for one in walk(target.node) if isinstance(one, ast.Return) and one.value is not None
     ]
-    if len(returned) == 1 and code(ast.unparse(returned[0])):
-        return f"Return {code(ast.unparse(returned[0]))}"
+    value = ast.unparse(returned[0]) if len(returned) == 1 else ""
+    if code(value) and not is_local(target, value):
+        return f"Return {code(value)}"
     body = [one for one in getattr(target.node, "body", []) if not _is_text(one)]
     if len(body) == 1 and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Call):
         callee = code(ast.unparse(body[0].value.func))
         return f"Call {callee}" if callee else ""
-    if len(body) == 1 and isinstance(body[0], ast.Pass):
-        return "Do nothing"
+    return _of_verb(target) or ("Do nothing" if len(body) == 1 and isinstance(body[0], ast.Pass) else "")
+
+
+def _of_verb(target: Target) -> str:
+    """A name that is a verb alone: what it acts on is its only parameter, or else the object."""
     verb = words(target.name)
-    if len(verb) == 1 and verb[0] in VERBS:
-        return imperative(verb[0]) + (" it" if target.owner else "")
-    return (
-        f"Return a value computed from {_listed(target)}"
-        if target.returns_value and target.parameters
-        else ""
-    )
+    if len(verb) != 1 or verb[0] not in VERBS:
+        return ""
+    required = [one.name for one in target.parameters if not one.default and not one.name.startswith("*")]
+    if len(target.parameters) == len(required) == 1:
+        return f"{imperative(verb[0])} ``{required[0]}``"
+    return f"{imperative(verb[0])} this ``{target.owner}``" if target.owner and not target.parameters else ""
 
 
 def _of_module(target: Target) -> str:
@@ -190,11 +192,6 @@ def _of_module(target: Target) -> str:
     shown = [f"``{name}``" for name in names[:3]]
     text = " and ".join([", ".join(shown[:-1]), shown[-1]] if len(shown) > 1 else shown)
     return f"Define {text}{' and more' if len(names) > 3 else ''}"
-
-
-def _listed(target: Target) -> str:
-    names = [f"``{one.name.lstrip('*')}``" for one in target.parameters[:3]]
-    return " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
 
 
 def _is_text(node: ast.stmt) -> bool:

@@ -9,6 +9,7 @@ from textdiff.docstring import phrases, usage
 from textdiff.docstring.project import Project
 from textdiff.docstring.styles import Content, Entry, Style
 from textdiff.docstring.understand import Parameter, Source, Target, is_iterator
+from textdiff.docstring.verbs import VERBS
 from textdiff.entities import Vocabulary
 from textdiff.phrase import Phrase, Writer, best
 
@@ -60,7 +61,7 @@ class Builder:
         if target.owner:
             bases = next((one.bases for one in self._source.targets if one.name == target.owner), ())
             first = self._project.overridden(target, bases).strip().split("\n")[0]
-            if first.endswith("."):
+            if first.endswith(".") and first.split(" ")[0].lower() in VERBS and ". " not in first:
                 yield Phrase("summary", first, "override")
         yield from phrases.certain(self._source, target)
 
@@ -116,4 +117,5 @@ def _lint_knows_better(target: Target) -> bool:
     """Whether sections would have to say what is not known: which type a variable holds that is raised, or what a
     function gives that is a generator by its body and something else by its annotation."""
     odd = target.yields and bool(target.returns) and not is_iterator(target.returns)
-    return target.raises_unknown or odd or (target.yields and target.returns_value)
+    both = target.yields and target.returns_value
+    return target.raises_unknown or odd or both or target.yields_in_passing

@@ -58,6 +58,7 @@ class Target(msgspec.Struct, frozen=True):
     returns_value: bool = False
     returns_early: bool = False  # with nothing, and the signature does not say so
     yields: bool = False
+    yields_in_passing: bool = False  # only as part of other expressions, where linters do not look
     yield_type: str = ""
     raises: tuple[Raised, ...] = ()
     raises_unknown: bool = False
@@ -144,7 +145,7 @@ def _function(node: Function, prefix: str, owner: str) -> Target:
     own = list(walk(node))
     raises, unknown = raised(node)
     values = [one for one in own if isinstance(one, ast.Return) and not _is_none(one.value)]
-    yields = any(isinstance(one, ast.Yield | ast.YieldFrom) for one in own)
+    yields = any(map(_is_yield, own))
     return Target(
         kind,
         node.name,
@@ -155,6 +156,8 @@ def _function(node: Function, prefix: str, owner: str) -> Target:
         returns_value=bool(values),
         returns_early=not returns and not values and any(isinstance(one, ast.Return) for one in own),
         yields=yields,
+        yields_in_passing=yields
+        and not any(isinstance(one, ast.Expr) and _is_yield(one.value) for one in own),
         yield_type=_yielded(node.returns) if yields else "",
         raises=tuple(raises),
         raises_unknown=unknown,
@@ -226,6 +229,10 @@ def walk(node: ast.AST) -> Iterator[ast.AST]:
             continue
         yield child
         yield from walk(child)
+
+
+def _is_yield(node: ast.AST) -> bool:
+    return isinstance(node, ast.Yield | ast.YieldFrom)
 
 
 def _is_none(value: ast.expr | None) -> bool:

@@ -6,6 +6,7 @@ They are for the slots that a linter wants filled and that neither a person nor 
 from __future__ import annotations
 
 import ast
+import builtins
 import re
 from collections.abc import Iterator
 
@@ -37,8 +38,14 @@ def of_result(target: Target) -> str:
         return "Whether it is so." if len(values) == 2 else f"Always {code(values.pop())}."
     if values == {"self"}:
         return "The object itself."
-    shown = code(values.pop()) if len(values) == 1 else ""
+    value = values.pop() if len(values) == 1 else ""
+    shown = "" if is_local(target, value) else code(value)
     return f"{shown}." if shown else ""
+
+
+def is_local(target: Target, value: str) -> bool:
+    """Whether an expression is but the name of something inside the function, which tells nobody anything."""
+    return value.isidentifier() and value not in {one.name.lstrip("*") for one in target.parameters}
 
 
 def of_yield(target: Target) -> str:
@@ -126,8 +133,8 @@ def _stored(node: ast.AST, name: str) -> str:
 def _passed(call: ast.Call, name: str) -> str:
     """``f(x)`` and ``f(key=x)``."""
     callee = code(ast.unparse(call.func))
-    if not callee:
-        return ""
+    if not callee or hasattr(builtins, ast.unparse(call.func)):
+        return ""  # what ``len`` and the like are called with is told by nothing
     if any(_is(argument, name) for argument in call.args):
         return f"Passed to {callee}."
     keys = [keyword.arg for keyword in call.keywords if keyword.arg and _is(keyword.value, name)]
