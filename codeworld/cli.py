@@ -192,6 +192,74 @@ def fix(
         raise typer.Exit(_report(f"nothing to offer: {repaired.reason}", 1))
 
 
+@app.command()
+def docstring(
+    where: Annotated[
+        str, typer.Argument(metavar="FILE[:QUALNAME]", help="A file, one thing in it, or a folder.")
+    ],
+    style: Annotated[
+        Literal["google", "numpy", "sphinx", "plain"] | None,
+        typer.Option(help="The project's own when left out."),
+    ] = None,
+    summary: Annotated[
+        str, typer.Option(metavar="TEXT", help="Your own summary for FILE:QUALNAME; the rest is filled in.")
+    ] = "",
+    private: Annotated[bool, typer.Option("--private", help="Also what begins with an underscore.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Change the files.")] = False,
+    json: Json = False,
+) -> None:
+    """Docstrings that are missing, and corrections of those that signature or body made false. Says only what the code
+    says."""
+    from codeworld import cli_docstring
+    from textdiff.docstring.document import Settings
+    from textdiff.docstring.styles import Style
+
+    if summary and ":" not in where:
+        raise BadInput("--summary needs FILE:QUALNAME")
+    settings = Settings(style=Style(style) if style else None, summary=summary, private=private)
+    report, changed = cli_docstring.run(where, settings, write=write)
+    if json:
+        _print_json(report)
+    elif not write:
+        from codeworld import cli_fix
+
+        print("".join(cli_fix.diff(path, before, after) for path, before, after in changed), end="")
+    else:
+        print(f"{sum(len(one.offers) for one in report.files)} docstrings in {report.written} files")
+
+
+@app.command(name="commit-message")
+def commit_message(
+    repo: Annotated[
+        Path, typer.Option("--repo", metavar="DIR", help="The repository, or a folder in it.")
+    ] = Path(),
+    install_hook: Annotated[
+        bool, typer.Option("--install-hook", help="Have git ask for the message; never replaces a hook.")
+    ] = False,
+    into: Annotated[
+        Path | None, typer.Option("--into", metavar="FILE", help="Put it there, as a hook does.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """A message for what is staged: facts of the diff, in the words and the style of the repository's history."""
+    from codeworld import cli_commit
+
+    if install_hook:
+        print(cli_commit.install(repo))
+        return
+    made = cli_commit.compose(repo)
+    if made.note:
+        _report(made.note, 0)
+    if into is not None:
+        from textdiff.commit import hook
+
+        hook.put(made.text, into)
+    elif json:
+        _print_json(cli_commit.printed(made))
+    else:
+        print(made.text, end="")
+
+
 @app.command(name="summarize")
 def summarize_repository(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The repository, or a folder of it.")],

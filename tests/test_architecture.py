@@ -30,7 +30,7 @@ TORCH_FREE = (
     "codeworld.verify.checks",
     "codeworld.verify.sandbox",
 )
-PACKAGES = ("codeworld", "kernels", "lsp_server")
+PACKAGES = ("codeworld", "kernels", "lsp_server", "textdiff")
 
 
 def in_fresh_process(script: str) -> subprocess.CompletedProcess[str]:

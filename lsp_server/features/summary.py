@@ -28,7 +28,9 @@ async def summarize_repository(server: CodeworldServer, uri: object = None) -> d
 
     Raises JsonRpcInvalidParams for what is no folder of the workspace, JsonRpcRequestCancelled when the user stops it.
     """
-    root = _root(server, uri)
+    root = folder_of(server, uri)
+    if root is None:
+        raise JsonRpcInvalidParams("codeworld.summarizeRepository takes a folder of the workspace")
     async with progress(server, f"Codeworld: summarizing {root.name}", cancellable=True) as bar:
         stop = threading.Event()
         try:
@@ -37,13 +39,14 @@ async def summarize_repository(server: CodeworldServer, uri: object = None) -> d
             stop.set()
 
 
-def _root(server: CodeworldServer, uri: object) -> Path:
+def folder_of(server: CodeworldServer, uri: object) -> Path | None:
+    """The folder of the workspace that ``uri`` names, the first one for None; None for any other."""
     roots = [folder.root for folder in server.folders]
     if uri is None and roots:
         return roots[0]
     path = path_of(uri) if isinstance(uri, str) else None
     if path is None or not path.is_dir() or not any(path.is_relative_to(root) for root in roots):
-        raise JsonRpcInvalidParams("codeworld.summarizeRepository takes a folder of the workspace")
+        return None
     return path
 
 
