@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
@@ -39,6 +40,7 @@ _SYSTEM = (
     "/etc/ld.so.cache",
     "/etc/localtime",
 )
+_OWN = (Path(__file__).parent, Path(__file__).parents[1] / "testgen")  # our scripts that run inside
 _GROUPS = Path("/sys/fs/cgroup/pids")
 _HOME = Path("/run/home")  # under bubblewrap
 _LOOK_S = 0.02  # between two looks of the watchdog
@@ -76,27 +78,88 @@ def run(
     limits: Limits = Limits(),
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Run ``command`` in ``project``, whose files have the texts of ``changed`` instead of their own (absolute paths
+    """Run ``command`` in ``project``, where ``changed`` texts stand instead of files or are new ones (absolute paths
     within it). Nothing that it starts outlives the call. Raises OSError when it cannot be started at all."""
+    with tempfile.TemporaryFile("w+b") as output:
+        with _started(command, project, changed or {}, limits, subprocess.DEVNULL, output) as (process, missing):
+            reason = _watch(process, limits, should_stop)
+        return _outcome(process.returncode, reason, output, missing)
+
+
+class Conversation(msgspec.Struct, frozen=True):
+    """A command that runs and is spoken with over its standard input and output. ``said`` is what it wrote on the
+    error channel."""
+
+    process: subprocess.Popen[bytes]
+    said: IO[bytes]
+    missing: tuple[str, ...]
+
+    def errors(self) -> str:
+        """The end of what it wrote on the error channel."""
+        return _tail(self.said)
+
+
+@contextlib.contextmanager
+def converse(
+    command: Sequence[str],
+    *,
+    project: Path,
+    changed: Mapping[Path, str] | None = None,
+    limits: Limits = Limits(),
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Conversation]:
+    """As ``run``, for a command that answers questions: who reads from it sees the end of its output once it went past
+    a limit or ``should_stop`` turned true. It ends with the block."""
+    with tempfile.TemporaryFile("w+b") as said:
+        pipe = subprocess.PIPE
+        with _started(command, project, changed or {}, limits, pipe, pipe, said) as (process, missing):
+            over = threading.Event()
+
+            def watch() -> None:
+                _watch(process, limits, lambda: over.is_set() or should_stop())
+                _end(process)
+
+            watching = threading.Thread(target=watch, name="sandbox", daemon=True)
+            watching.start()
+            try:
+                yield Conversation(process, said, missing)
+            finally:
+                over.set()
+                watching.join()
+
+
+@contextlib.contextmanager
+def _started(
+    command: Sequence[str],
+    project: Path,
+    changed: Mapping[Path, str],
+    limits: Limits,
+    stdin: int,
+    stdout: int | IO[bytes],
+    stderr: int | IO[bytes] = subprocess.STDOUT,
+) -> Iterator[tuple[subprocess.Popen[bytes], tuple[str, ...]]]:
+    """The process; what is left of it is killed with the end of the block."""
     project = project.resolve()
     with tempfile.TemporaryDirectory(prefix="codeworld-sandbox-", ignore_cleanup_errors=True) as name:
-        place = Path(name)
-        jailed = _prepared(command, project, changed or {}, place, limits)
-        with (place / "output").open("w+b") as output, _few_processes(limits.processes) as enter:
+        jailed = _prepared(command, project, changed, Path(name), limits)
+        with _few_processes(limits.processes) as enter:
             process = subprocess.Popen(
                 [*enter, *jailed.arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
                 cwd=jailed.cwd,
                 env=_environment(jailed.home),
                 start_new_session=True,
             )
             try:
-                reason = _watch(process, limits, should_stop)
+                yield process, jailed.missing
             finally:
                 _end(process)
-            return _outcome(process.returncode, reason, output, jailed.missing)
+                for channel in (process.stdin, process.stdout):
+                    if channel is not None:
+                        with contextlib.suppress(OSError):
+                            channel.close()
 
 
 class _Jailed(msgspec.Struct, frozen=True):
@@ -133,8 +196,10 @@ def _prepared(
         project, copy, symlinks=True, ignore=shutil.ignore_patterns(".git", ".venv", "node_modules")
     )
     for path, text in changed.items():
-        (copy / path.relative_to(project)).write_text(text, encoding="utf-8", newline="")
-    files = [*_SYSTEM, *map(str, readable), "/dev", "/proc", str(copy), str(Path(__file__).parent)]
+        instead = copy / path.relative_to(project)
+        instead.parent.mkdir(parents=True, exist_ok=True)
+        instead.write_text(text, encoding="utf-8", newline="")
+    files = [*_SYSTEM, *map(str, readable), "/dev", "/proc", str(copy), *map(str, _OWN)]
     launch = _launch(sandbox_launcher.Plan(*sizes, landlock=files, writable=[str(home)]), command)
     jail = ["unshare", "-rnpf", "--kill-child"] if offered.user_namespaces else []
     return _Jailed([*jail, *launch], copy, home, (*offered.missing(), *_unbounded()))
@@ -192,13 +257,30 @@ def _bubblewrap(
 ) -> list[str]:
     arguments = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     arguments += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", str(_HOME)]
-    for folder in (*_SYSTEM, *map(str, readable), str(project), str(Path(__file__).parent)):
+    for folder in (*_SYSTEM, *map(str, readable), str(project), *map(str, _OWN)):
         arguments += ["--ro-bind-try", folder, folder]
+    opened = _opened(project, changed)
+    for folder in opened:  # a new file needs a folder that can be written to: one of our own with the same entries
+        arguments += ["--tmpfs", str(folder)]
+        for entry in folder.iterdir() if folder.is_dir() else ():
+            if entry not in opened:
+                arguments += ["--ro-bind-try", str(entry), str(entry)]
     for number, (path, text) in enumerate(changed.items()):
         instead = place / f"changed-{number}"
         instead.write_text(text, encoding="utf-8", newline="")
         arguments += ["--ro-bind", str(instead), str(path)]
+    for folder in opened:
+        arguments += ["--remount-ro", str(folder)]
     return [*arguments, "--remount-ro", "/", "--chdir", str(project), "--"]
+
+
+def _opened(project: Path, changed: Mapping[Path, str]) -> list[Path]:
+    """The folders of the project, outermost first, on the way to files that are not there yet."""
+    found = set()
+    for path in changed:
+        if not path.exists():
+            found |= {folder for folder in path.parents if folder.is_relative_to(project)}
+    return sorted(found, key=lambda folder: len(folder.parts))
 
 
 def _launch(plan: sandbox_launcher.Plan, command: Sequence[str]) -> list[str]:
@@ -275,11 +357,15 @@ def _kill(pid: int) -> None:
 
 
 def _outcome(code: int, reason: str, output: IO[bytes], missing: tuple[str, ...]) -> Outcome:
-    output.seek(max(0, output.seek(0, os.SEEK_END) - _OUTPUT_BYTES))
-    text = output.read().decode("utf-8", "replace")
+    text = _tail(output)
     if not reason and code in (-signal.SIGXCPU, 128 + signal.SIGXCPU):
         reason = "time"
     status: Literal["passed", "failed", "stopped"] = (
         "stopped" if reason else "passed" if code == 0 else "failed"
     )
     return Outcome(status, code, text, reason, missing)
+
+
+def _tail(output: IO[bytes]) -> str:
+    output.seek(max(0, output.seek(0, os.SEEK_END) - _OUTPUT_BYTES))
+    return output.read().decode("utf-8", "replace")
