@@ -42,7 +42,9 @@ class Caller:
         self.target, self._maker = target, maker
         self._has_receiver = target.kind in ("method", "property")
         self._siblings = [
-            one for one in siblings if one.kind == "method" and one.owner == target.owner and one is not target
+            one
+            for one in siblings
+            if one.kind == "method" and one.owner == target.owner and one is not target
         ]
         self._receiver = Shape("object", name=target.owner)
         self.parameters = tuple(map(self._with_shape, target.parameters))
@@ -157,7 +159,10 @@ class Caller:
 
 
 def _receiver_name(target: Target) -> str:
-    name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", target.owner.rpartition(".")[2]).lower().strip("_") or "instance"
+    name = (
+        re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", target.owner.rpartition(".")[2]).lower().strip("_")
+        or "instance"
+    )
     return f"{name}_" if name in {one.name for one in target.parameters} or name == target.owner else name
 
 

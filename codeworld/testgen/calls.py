@@ -11,6 +11,7 @@ import importlib.util
 import inspect
 import io
 import itertools
+import json
 import linecache
 import math
 import os
@@ -55,20 +56,21 @@ class Runner:
         self._is_ours: dict[str, bool] = {}
         self._arcs: set[tuple[int, int]] = set()
 
-    def run(self, case: dict[str, Any], folder: str, trace: bool) -> dict[str, Any]:
-        """What the case does, and the numbers of the mutants with which it does something else."""
+    def run(self, case: dict[str, Any], folder: str, trace: bool, settled: set[int]) -> dict[str, Any]:
+        """What the case does, and the numbers of the mutants with which it does something else; those that are not
+        ``settled`` yet."""
         begin_s = time.perf_counter()
         done = self._observe(case, os.path.join(folder, "case"), self._limit_s, trace)
         took_s = time.perf_counter() - begin_s
         done["ms"] = round(took_s * 1e3, 3)
         done["arcs"] = sorted(self._arcs)
-        done["killed"], done["killed_by_result"] = [], []
+        done["killed"], done["killed_by_result"], done["hung"] = [], [], []
         if "died" in done:
             return done
         lines = {line for arc in self._arcs for line in arc}
         limit_s = min(self._limit_s, max(_LEAST_MUTANT_S, 4 * took_s))
         for number, line in case.get("mutants", ()):
-            if trace and line not in lines:
+            if (trace and line not in lines) or number in settled:
                 continue
             function, code = self._mutants[number]
             original = function.__code__
@@ -80,6 +82,9 @@ class Runner:
             differs, in_result = _differences(done, other, self._base)
             if differs:
                 done["killed"].append(number)
+                settled.add(number)
+            if "died" in other:
+                done["hung"].append(number)
             if in_result:
                 done["killed_by_result"].append(number)
         return done
@@ -99,6 +104,8 @@ class Runner:
                 return {"died": "it did not end", "mode": "value"}
             except MemoryError:
                 return {"died": "it needed too much memory", "mode": "value"}
+        if folder in json.dumps(done):
+            return {"died": "what it does depends on where its files are", "mode": "value"}
         text = printed.getvalue()
         done["printed"] = text if len(text) <= _MOST_PRINTED else ""
         done["files"] = _files(folder, self._base) if "tmp_path" in case["uses"] else {}
@@ -272,7 +279,7 @@ def _differences(done: dict[str, Any], other: dict[str, Any], names: dict[str, A
 
 
 def _kind(raised: dict[str, Any]) -> tuple[str, str, str]:
-    return raised["module"], raised["type"], raised["message"]
+    return raised["module"], raised["type"], raised["message"] if raised["deliberate"] else ""
 
 
 def _differ(one: dict[str, Any], other: dict[str, Any], names: dict[str, Any]) -> bool:

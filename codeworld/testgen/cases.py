@@ -90,7 +90,7 @@ class Raised(msgspec.Struct, frozen=True):
 
 class Observed(msgspec.Struct, frozen=True):
     """What one run of a case did. ``killed``: mutants that did something else, ``killed_by_result`` those that did so
-    in result or exception. ``arcs``: from line to line, negative at a function's begin and end."""
+    in result or exception, ``hung`` those that did not end. ``arcs``: from line to line, negative at a function's begin and end."""
 
     died: str = ""
     setup_failed: str = ""
@@ -104,6 +104,7 @@ class Observed(msgspec.Struct, frozen=True):
     arcs: tuple[tuple[int, int], ...] = ()
     killed: tuple[int, ...] = ()
     killed_by_result: tuple[int, ...] = ()
+    hung: tuple[int, ...] = ()
     ms: float = 0.0
 
 

@@ -9,7 +9,11 @@ from codeworld.testgen.shapes import ANY, Shape
 
 _SEQUENCES = ("list", "tuple", "fixed tuple", "iterator", "deque", "range")
 _ANYTHING = ("any", "object", "callable", "pattern", "text io", "binary io", "type", "literal", "path")
-_NUMBERS = {"int": ("int", "bool"), "float": ("float", "int", "bool"), "complex": ("complex", "float", "int", "bool")}
+_NUMBERS = {
+    "int": ("int", "bool"),
+    "float": ("float", "int", "bool"),
+    "complex": ("complex", "float", "int", "bool"),
+}
 
 
 def may_stand(target: Target, observed: Observed) -> bool:
@@ -36,7 +40,11 @@ def is_deliberate(target: Target, raised: Raised) -> bool:
 
 def fits_annotation(target: Target, observed: Observed) -> bool:
     """Whether the value is what the return annotation says; what cannot be told, fits."""
-    if target.returns is None or observed.value is None or observed.mode in ("with", "list", "first", "async for"):
+    if (
+        target.returns is None
+        or observed.value is None
+        or observed.mode in ("with", "list", "first", "async for")
+    ):
         return True
     return _fits(target.returns, observed.value)
 
@@ -51,7 +59,14 @@ def of_call(target: Target, case: Case, observed: Observed) -> Doubt | None:
         if not annotated or known or is_deliberate(target, raised):
             return None
         text = f"{raised.type}: {raised.message}"[:200]
-        return Doubt(target.qualname, raised.line or target.line, call, "no such exception is documented", text, "crash")
+        return Doubt(
+            target.qualname,
+            raised.line or target.line,
+            call,
+            "no such exception is documented",
+            text,
+            "crash",
+        )
     if observed.value is None or fits_annotation(target, observed):
         return None
     value = observed.value
@@ -71,7 +86,9 @@ def of_example(target: Target, example: Example, observed: Observed) -> Doubt | 
             return None  # it needs lines before it
         seen = f"{observed.raised.type}: {observed.raised.message}"
         last = want.splitlines()[-1] if want else ""
-        agrees = want.startswith("Traceback") and last.partition(":")[0].rpartition(".")[2] == observed.raised.type
+        agrees = (
+            want.startswith("Traceback") and last.partition(":")[0].rpartition(".")[2] == observed.raised.type
+        )
     else:
         assert observed.value is not None
         if observed.value.expr is None or "..." in want or observed.mode != "value":

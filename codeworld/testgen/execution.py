@@ -7,7 +7,7 @@ import json
 import select
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ class Worker:
     def __init__(self, talk: sandbox.Conversation) -> None:
         self._talk = talk
         self.missing = talk.missing
+        self.has_pytest = False  # in the target's interpreter; known after greet
         self._rest = b""
 
     def run(
@@ -59,15 +60,18 @@ class Worker:
         cases: Sequence[Case],
         *,
         mutants: Sequence[Mutant] = (),
+        every: bool = True,
         isolated: bool = False,
         trace: bool = True,
     ) -> list[Observed]:
-        """Run cases, each in a process of its own when ``isolated``, and with each of the mutants."""
+        """Run cases, each in a process of its own when ``isolated``, and with each of the mutants; unless ``every``, with those
+        that no case before it told apart."""
         at = [(one.number, one.line) for one in mutants]
         asked = [
-            {"setup": c.setup, "call": c.call, "before": c.before, "uses": c.uses, "mutants": at} for c in cases
+            {"setup": c.setup, "call": c.call, "before": c.before, "uses": c.uses, "mutants": at}
+            for c in cases
         ]
-        self._ask({"op": "run", "cases": asked, "isolated": isolated, "trace": trace})
+        self._ask({"op": "run", "cases": asked, "every": every, "isolated": isolated, "trace": trace})
         return [_decode(self._line(_ANSWER_S)) for _ in cases]
 
     def take_mutants(self, mutants: Sequence[Mutant]) -> list[Mutant]:
@@ -98,9 +102,10 @@ class Worker:
             line = self._line(_IMPORT_S)
         except CommandError as error:
             raise CannotImport(f"importing it ended or hung the process: {error}") from error
-        failed = json.loads(line)["failed"]
-        if failed:
-            raise CannotImport(failed)
+        hello = json.loads(line)
+        if hello["failed"]:
+            raise CannotImport(hello["failed"])
+        self.has_pytest = bool(hello["has_pytest"])
 
     def _ask(self, question: dict[str, Any]) -> None:
         assert self._talk.process.stdin is not None
@@ -137,7 +142,9 @@ def open_worker(
         "names": NAMES,
         "call_s": CALL_S,
     }
-    limits = sandbox.Limits(wall_s=wall_s + _IMPORT_S, cpu_s=int(wall_s + _IMPORT_S), memory_mb=4096, processes=32)
+    limits = sandbox.Limits(
+        wall_s=wall_s + _IMPORT_S, cpu_s=int(wall_s + _IMPORT_S), memory_mb=4096, processes=32
+    )
     command = [place.python, "-I", "-B", str(_SCRIPT), json.dumps(plan)]
     with sandbox.converse(
         command, project=place.root, changed=place.changed, limits=limits, should_stop=should_stop
@@ -145,8 +152,3 @@ def open_worker(
         worker = Worker(talk)
         worker.greet()
         yield worker
-
-
-def overlaid(place: Place, texts: Mapping[Path, str]) -> dict[Path, str]:
-    """The changed texts together with more of them."""
-    return {**place.changed, **texts}

@@ -16,9 +16,30 @@ import msgspec
 from codeworld.testgen.shapes import ANY, NONE, Shape, of_text
 
 _DEEPEST = 4
-_ALPHABETS = ("ab", "abc", "01", "0123456789", "()", "aA1 _-.", "abcdefghij", "+-*/() 123", "([{}])", "a,b;c d")
+_ALPHABETS = (
+    "ab",
+    "abc",
+    "01",
+    "0123456789",
+    "()",
+    "aA1 _-.",
+    "abcdefghij",
+    "+-*/() 123",
+    "([{}])",
+    "a,b;c d",
+)
 _FLOATS = ("0.0", "1.0", "-1.0", "0.5", "2.5", "-3.75", "100.0", "1e-09")
-_STRINGS = ("''", "'a'", "'hello world'", "'Hello, World!'", "'  padded  '", "'12'", "'-1'", "'a b c'", "'ünïcode'")
+_STRINGS = (
+    "''",
+    "'a'",
+    "'hello world'",
+    "'Hello, World!'",
+    "'  padded  '",
+    "'12'",
+    "'-1'",
+    "'a b c'",
+    "'ünïcode'",
+)
 _FIXED: dict[str, tuple[str, ...]] = {
     "none": ("None",),
     "bool": ("False", "True"),
@@ -61,7 +82,9 @@ class Scale(msgspec.Struct, frozen=True):
 class Maker:
     """Makes expressions. ``describe`` tells what a class's name stands for."""
 
-    def __init__(self, chance: random.Random, pool: Pool, describe: Callable[[str], Mapping[str, Any]]) -> None:
+    def __init__(
+        self, chance: random.Random, pool: Pool, describe: Callable[[str], Mapping[str, Any]]
+    ) -> None:
         self.chance, self.pool = chance, pool
         self._describe = describe
         self._known: dict[str, Mapping[str, Any]] = {}
@@ -69,7 +92,9 @@ class Maker:
     def scale(self) -> Scale:
         """Another one for each call."""
         pick = self.chance.choice
-        low, high = pick(((0, 1), (0, 3), (1, 4), (0, 5), (1, 9), (-3, 3), (-10, 10), (0, 20), (1, 100), (-100, 100)))
+        low, high = pick(
+            ((0, 1), (0, 3), (1, 4), (0, 5), (1, 9), (-3, 3), (-10, 10), (0, 20), (1, 100), (-100, 100))
+        )
         own = self.pool.alphabet
         alphabet = own if own and self.chance.random() < 0.5 else pick(_ALPHABETS)
         if own and self.chance.random() < 0.3:
@@ -85,7 +110,7 @@ class Maker:
         if shape.kind in _FIXED:
             return self.chance.choice(_FIXED[shape.kind])
         if shape.kind in ("int", "float", "str", "char", "bytes", "any", "text io"):
-            return self._scalar(shape.kind, scale, name)
+            return self._scalar(shape.kind, scale, name, depth)
         if shape.kind == "union":
             return self.make(self._one_of(shape.of), scale, name, depth)
         if shape.kind == "literal":
@@ -100,7 +125,7 @@ class Maker:
         """None is tried seldom: one call with it is enough."""
         return self.chance.choice([one for one in shapes for _ in range(1 if one == NONE else 3)])
 
-    def _scalar(self, kind: str, scale: Scale, name: str) -> str:
+    def _scalar(self, kind: str, scale: Scale, name: str, depth: int = 0) -> str:
         pick, luck = self.chance.choice, self.chance.random()
         if kind == "int":
             return repr(self.integer(scale))
@@ -118,7 +143,9 @@ class Maker:
         if kind == "any":
             other = pick(("int", "int", "str", "str", "float", "list"))
             return self.make(Shape(other, (Shape("int"),) if other == "list" else ()), scale, name, 1)
-        if luck < 0.12:
+        if depth > 1 and luck < 0.8:
+            return repr(pick(scale.alphabet or "a"))  # grids hold single letters
+        if luck < 0.12 and depth == 0:
             return pick(_STRINGS)
         return repr(self.text(scale))
 
@@ -184,7 +211,11 @@ class Maker:
         if luck > 0.9:
             return [self._row(of, scale, self.chance.randint(0, 4)) for _ in range(rows)]
         made = [self._row(of, scale, width) for _ in range(rows)]
-        return sorted(made, key=lambda row: [int(n) for n in re.findall(r"-?\d+", row)]) if scale.order == "sorted" else made
+        return (
+            sorted(made, key=lambda row: [int(n) for n in re.findall(r"-?\d+", row)])
+            if scale.order == "sorted"
+            else made
+        )
 
     def _row(self, of: Shape, scale: Scale, width: int) -> str:
         row = msgspec.structs.replace(scale, length=width)
@@ -194,7 +225,11 @@ class Maker:
 
     def _callable(self, shape: Shape, scale: Scale) -> str:
         returns = shape.of[0] if shape.of else ANY
-        result = self.make(returns, scale, "", _DEEPEST) if returns != ANY else "arguments[0] if arguments else None"
+        result = (
+            self.make(returns, scale, "", _DEEPEST)
+            if returns != ANY
+            else "arguments[0] if arguments else None"
+        )
         return f"lambda *arguments: {result}"
 
     def _object(self, shape: Shape, scale: Scale, depth: int) -> str:
@@ -207,7 +242,9 @@ class Maker:
         if kind == "enum" and known["members"]:
             return f"{shape.name}.{self.chance.choice(known['members'])}"
         if kind == "typed dict":
-            fields = [f"{key!r}: {self.make(of_text(one), scale, '', depth + 1)}" for key, one in known["fields"]]
+            fields = [
+                f"{key!r}: {self.make(of_text(one), scale, '', depth + 1)}" for key, one in known["fields"]
+            ]
             return f"{{{', '.join(fields)}}}"
         if kind != "class" or depth > _DEEPEST:
             return "None"
@@ -221,7 +258,9 @@ class Maker:
             if not required and (depth > 1 or self.chance.random() < 0.6):
                 skipped = True
                 continue
-            made = self.make(of_text(annotation) if annotation else ANY, scale, name if depth <= 1 else "", depth)
+            made = self.make(
+                of_text(annotation) if annotation else ANY, scale, name if depth <= 1 else "", depth
+            )
             texts.append(f"{name}={made}" if keyword_only or skipped else made)
         return ", ".join(texts)
 

@@ -29,6 +29,8 @@ def confirmed(
 ) -> tuple[list[Found], int]:
     """Run each in a process of its own, with all mutants, and again in another order; those that did the same, and how
     many did not."""
+    hanging = {number for one in found for number in one.observed.hung}  # again, each would take its whole time
+    mutants = [one for one in mutants if one.number not in hanging]
     few = sorted(found, key=lambda one: _cost(one.case, one.observed))[:_MOST_CANDIDATES]
     first = worker.run([one.case for one in few], mutants=mutants, isolated=True)
     order = [*range(len(few))]
@@ -36,7 +38,7 @@ def confirmed(
     again = worker.run([few[at].case for at in order], isolated=False, trace=False)
     second = {at: done for at, done in zip(order, again, strict=True)}
     same = [
-        msgspec.structs.replace(one, observed=done)
+        msgspec.structs.replace(one, observed=_with_hung(done, one.observed))
         for at, (one, done) in enumerate(zip(few, first, strict=True))
         if accepts(one.case, done) and _does(done) == _does(second[at])
     ]
@@ -69,7 +71,9 @@ def chosen(
     return kept
 
 
-def without_needless(kept: Sequence[tuple[Found, Kept]], arcs: set[Arc], killed: set[int]) -> list[tuple[Found, Kept]]:
+def without_needless(
+    kept: Sequence[tuple[Found, Kept]], arcs: set[Arc], killed: set[int]
+) -> list[tuple[Found, Kept]]:
     """Those whose branches and kills the others do not have together (nor ``arcs`` and ``killed``)."""
     needed = [*kept]
     for pair in reversed(kept):
@@ -86,7 +90,11 @@ class Shrinker:
     """Makes cases smaller as long as they reach and kill what they are kept for."""
 
     def __init__(
-        self, caller: Caller, worker: Worker, mutants: Sequence[Mutant], accepts: Callable[[Case, Observed], bool]
+        self,
+        caller: Caller,
+        worker: Worker,
+        mutants: Sequence[Mutant],
+        accepts: Callable[[Case, Observed], bool],
     ) -> None:
         self._caller, self._worker, self._accepts = caller, worker, accepts
         self._mutants = {one.number: one for one in mutants}
@@ -99,7 +107,11 @@ class Shrinker:
             done = self._worker.run([case for _, case in tried], mutants=mutants) if tried else []
             for (other, case), observed in zip(tried, done, strict=True):
                 fits = arcs <= set(observed.arcs) and kills <= set(observed.killed)
-                if fits and self._accepts(case, observed) and _cost(case, observed) < _cost(one.case, one.observed):
+                if (
+                    fits
+                    and self._accepts(case, observed)
+                    and _cost(case, observed) < _cost(one.case, one.observed)
+                ):
                     one = Found(other, case, observed)
                     break
             else:
@@ -129,6 +141,15 @@ def _smaller_inputs(one: Input) -> list[Input]:
 
 def _length(one: Input) -> int:
     return sum(map(len, one.arguments.values())) + sum(map(len, one.before)) + len(one.receiver)
+
+
+def _with_hung(done: Observed, before: Observed) -> Observed:
+    return msgspec.structs.replace(
+        done,
+        killed=(*done.killed, *before.hung),
+        killed_by_result=(*done.killed_by_result, *before.hung),
+        hung=before.hung,
+    )
 
 
 def _views(observed: Observed) -> tuple[bool, ...]:

@@ -114,7 +114,10 @@ def _of_node(node: ast.AST) -> Iterator[tuple[str, Change]]:
     elif isinstance(node, ast.Return) and node.value is not None and not _is_none(node.value):
         yield "returns None", _return_none
     elif isinstance(node, (ast.Break, ast.Continue)):
-        yield "break ↔ continue", _replace_statement(ast.Continue() if isinstance(node, ast.Break) else ast.Break())
+        yield (
+            "break ↔ continue",
+            _replace_statement(ast.Continue() if isinstance(node, ast.Break) else ast.Break()),
+        )
     elif isinstance(node, (ast.Assign, ast.Raise)) or (
         isinstance(node, ast.Expr) and isinstance(node.value, (ast.Call, ast.Await))
     ):

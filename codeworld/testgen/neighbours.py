@@ -132,7 +132,9 @@ def _simplifications(node: ast.expr) -> Iterator[Callable[[ast.expr], None]]:
     if isinstance(node, (ast.List, ast.Dict)):
         count = len(node.elts if isinstance(node, ast.List) else node.keys)
         if count > 3:
-            yield from (lambda n, h=half: _cut(n, h) for half in (slice(None, count // 2), slice(count // 2, None)))
+            yield from (
+                lambda n, h=half: _cut(n, h) for half in (slice(None, count // 2), slice(count // 2, None))
+            )
         for at in range(count):
             yield lambda n, at=at: _cut(n, slice(at, at + 1))  # type: ignore[misc]
     elif isinstance(node, ast.Constant):
@@ -140,7 +142,11 @@ def _simplifications(node: ast.expr) -> Iterator[Callable[[ast.expr], None]]:
         if isinstance(value, bool):
             return
         if isinstance(value, int):
-            yield from (lambda n, v=v: setattr(n, "value", v) for v in sorted({0, 1, 2, value // 2, value - 1}) if v < value)
+            yield from (
+                lambda n, v=v: setattr(n, "value", v)
+                for v in sorted({0, 1, 2, value // 2, value - 1})
+                if v < value
+            )
         elif isinstance(value, str):
             if len(value) > 3:
                 half = len(value) // 2

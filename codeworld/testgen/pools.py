@@ -32,7 +32,9 @@ def pool_of(target: Target, function: Function | None, tree: ast.Module, calls: 
         if isinstance(node, ast.Constant) and node.value != target.docstring
     ]
     strings = [one for one in constants if isinstance(one, str) and 0 < len(one) <= 40 and "\n" not in one]
-    numbers = [one for one in constants if isinstance(one, int) and not isinstance(one, bool) and abs(one) < 10**12]
+    numbers = [
+        one for one in constants if isinstance(one, int) and not isinstance(one, bool) and abs(one) < 10**12
+    ]
     letters = {letter for one in strings if len(one) <= 3 for letter in one if letter.isprintable()}
     return Pool(
         numbers=tuple(dict.fromkeys(numbers))[:40],

@@ -106,7 +106,7 @@ class Search:
     def _try(self, batch: Sequence[tuple[Input, Case]]) -> bool:
         """Whether anything was new."""
         goals = self._goals
-        observed = self._worker.run([case for _, case in batch], mutants=[*goals.alive.values()])
+        observed = self._worker.run([case for _, case in batch], mutants=[*goals.alive.values()], every=False)
         self.calls += len(batch)
         new = False
         for (one, case), done in zip(batch, observed, strict=True):

@@ -45,7 +45,16 @@ _SAME = {
     "BinaryIO": "binary io", "BytesIO": "binary io", "Type": "type", "type": "type", "range": "range",
 }  # fmt: skip
 _ONE = ("list", "set", "frozenset", "iterator", "deque")
-_QUALIFIERS = ("Final", "ClassVar", "Annotated", "Required", "NotRequired", "ReadOnly", "Awaitable", "Coroutine")
+_QUALIFIERS = (
+    "Final",
+    "ClassVar",
+    "Annotated",
+    "Required",
+    "NotRequired",
+    "ReadOnly",
+    "Awaitable",
+    "Coroutine",
+)
 
 
 def of_annotation(node: ast.expr | None) -> Shape:

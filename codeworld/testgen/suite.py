@@ -79,9 +79,16 @@ class Builder:
             left_s = deadline_s - time.monotonic()
             share = weights[target.qualname] / sum(weights[one.qualname] for one in waiting[number:])
             if left_s < _LEAST_S:
-                self._untested += [Untested(one.qualname, "there was no time left") for one in waiting[number:]]
+                self._untested += [
+                    Untested(one.qualname, "there was no time left") for one in waiting[number:]
+                ]
                 break
-            self._add(target, max(_LEAST_S, left_s * share), random.Random(f"{plan.seed}{target.qualname}"), should_stop)
+            self._add(
+                target,
+                max(_LEAST_S, left_s * share),
+                random.Random(f"{plan.seed}{target.qualname}"),
+                should_stop,
+            )
             progress(number + 1, len(waiting))
         return Suite(
             tuple(self._kept),
@@ -91,10 +98,14 @@ class Builder:
             self._flaky,
         )
 
-    def _add(self, target: Target, budget_s: float, chance: random.Random, should_stop: Callable[[], bool]) -> None:
+    def _add(
+        self, target: Target, budget_s: float, chance: random.Random, should_stop: Callable[[], bool]
+    ) -> None:
         begin_s = time.monotonic()
         function = self._module.functions.get(target.qualname)
-        calls = self._calls.get(target.owner.rpartition(".")[2] if target.kind == "constructor" else target.name, ())
+        calls = self._calls.get(
+            target.owner.rpartition(".")[2] if target.kind == "constructor" else target.name, ()
+        )
         pool = pool_of(target, function, self._module.tree, calls)
         caller = Caller(target, Maker(chance, pool, self._worker.describe), self._module.targets)
         why_not = caller.why_not()
@@ -184,7 +195,11 @@ class Builder:
             reason = f"with every input tried, {search.deaths[-1].died}"
         elif search.refused and not search.found:
             raised = search.refused[-1].observed.raised
-            why = f"{raised.type}: {raised.message}"[:160] if raised else "a value that contradicts its annotation"
+            why = (
+                f"{raised.type}: {raised.message}"[:160]
+                if raised
+                else "a value that contradicts its annotation"
+            )
             reason = f"no input found with which it does not end in {why}"
         elif search.failures and not search.found:
             reason = f"its inputs cannot be made: {search.failures[-1].setup_failed}"
@@ -209,7 +224,12 @@ class Builder:
         own = [one.number for one in self._mutants if target.line <= one.line <= target.end_line]
         tests = sum(one.target is target for one in self._kept)
         return Summary(
-            target.qualname, tests, len(lines & run), len(lines), len(self._killed.intersection(own)), len(own)
+            target.qualname,
+            tests,
+            len(lines & run),
+            len(lines),
+            len(self._killed.intersection(own)),
+            len(own),
         )
 
 

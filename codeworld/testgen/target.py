@@ -15,7 +15,9 @@ from codeworld.testgen.cases import Example, Kind, Parameter, Target, Untested
 from codeworld.testgen.shapes import Shape, of_annotation
 from codeworld.testgen.usage import Function, Usage
 
-_RAISES = re.compile(r"^\s*:raises?\s+([\w.]+)|^\s{2,}(\w+(?:Error|Exception|Interrupt|Exit|Warning))\s*[:\n]", re.M)
+_RAISES = re.compile(
+    r"^\s*:raises?\s+([\w.]+)|^\s{2,}(\w+(?:Error|Exception|Interrupt|Exit|Warning))\s*[:\n]", re.M
+)
 _SECTION = re.compile(r"^\s*(Raises|Exceptions)\s*:?\s*$|\b[Rr]aises?\s+(?:an?\s+)?:?\w*:?`?(\w+)", re.M)
 _IGNORED_DECORATORS = ("overload", "abstractmethod", "fixture")
 _DUNDERS = frozenset(
@@ -84,9 +86,9 @@ def at_line(text: str, line: int) -> str:
 def _definitions(tree: ast.Module) -> Iterator[tuple[str, Function | ast.ClassDef, ast.ClassDef | None]]:
     """Top-level functions and classes and what is within classes, also under ``if`` and ``try``."""
 
-    def inside(body: list[ast.stmt], prefix: str, owner: ast.ClassDef | None) -> Iterator[
-        tuple[str, Function | ast.ClassDef, ast.ClassDef | None]
-    ]:
+    def inside(
+        body: list[ast.stmt], prefix: str, owner: ast.ClassDef | None
+    ) -> Iterator[tuple[str, Function | ast.ClassDef, ast.ClassDef | None]]:
         for node in body:
             if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
                 yield prefix + node.name, node, owner
@@ -101,7 +103,9 @@ def _definitions(tree: ast.Module) -> Iterator[tuple[str, Function | ast.ClassDe
 
 def _is_public(name: str, asked: str) -> bool:
     parts = name[len(asked) :].split(".")
-    return all(not one.startswith("_") or one in _DUNDERS for one in parts) and not parts[-1].startswith("test_")
+    return all(not one.startswith("_") or one in _DUNDERS for one in parts) and not parts[-1].startswith(
+        "test_"
+    )
 
 
 def _decorators(node: Function | ast.ClassDef) -> list[str]:
@@ -115,7 +119,9 @@ def _untestable(node: Function) -> str:
     unfit = [one for one in _decorators(node) if one in (*_IGNORED_DECORATORS, "setter", "deleter")]
     if unfit:
         return f"it is {unfit[0]}: there is nothing to call"
-    body = [one for one in node.body if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))]
+    body = [
+        one for one in node.body if not (isinstance(one, ast.Expr) and isinstance(one.value, ast.Constant))
+    ]
     if not body or all(isinstance(one, ast.Pass) for one in body):
         return "it does nothing"
     return ""
@@ -166,7 +172,8 @@ def _constructor(name: str, node: ast.ClassDef, classes: dict[str, frozenset[str
         parameters = tuple(
             Parameter(one.target.id, of_annotation(one.annotation), one.value is None, annotated=True)
             for one in node.body
-            if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
+            if isinstance(one, ast.AnnAssign)
+            and isinstance(one.target, ast.Name)
             and "ClassVar" not in ast.unparse(one.annotation)
         )
     docstring = ast.get_docstring(node) or ""
@@ -187,7 +194,10 @@ def _constructor(name: str, node: ast.ClassDef, classes: dict[str, frozenset[str
 def _parameters(node: Function, skip: int, classes: dict[str, frozenset[str]]) -> tuple[Parameter, ...]:
     usage = Usage(node, classes)
     positional = [*node.args.posonlyargs, *node.args.args]
-    defaults: list[ast.expr | None] = [*[None] * (len(positional) - len(node.args.defaults)), *node.args.defaults]
+    defaults: list[ast.expr | None] = [
+        *[None] * (len(positional) - len(node.args.defaults)),
+        *node.args.defaults,
+    ]
     only = zip(node.args.kwonlyargs, node.args.kw_defaults, strict=True)
     pairs = [(one, default, False) for one, default in zip(positional, defaults, strict=True)][skip:]
     pairs += [(one, default, True) for one, default in only]
@@ -256,9 +266,13 @@ def _attributes(tree: ast.Module) -> dict[str, frozenset[str]]:
             names = {
                 one.attr
                 for one in ast.walk(node)
-                if isinstance(one, ast.Attribute) and isinstance(one.value, ast.Name) and one.value.id == "self"
+                if isinstance(one, ast.Attribute)
+                and isinstance(one.value, ast.Name)
+                and one.value.id == "self"
             }
-            names |= {one.name for one in node.body if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))}
+            names |= {
+                one.name for one in node.body if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))
+            }
             names |= {
                 one.target.id
                 for one in node.body

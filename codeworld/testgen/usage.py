@@ -112,7 +112,11 @@ class Usage:
     def _elements(self, use: ast.expr) -> Iterator[ast.expr]:
         """Occurrences of what is in it."""
         parent = self._parents.get(use)
-        if isinstance(parent, ast.Subscript) and parent.value is use and not isinstance(parent.slice, ast.Slice):
+        if (
+            isinstance(parent, ast.Subscript)
+            and parent.value is use
+            and not isinstance(parent.slice, ast.Slice)
+        ):
             if not isinstance(parent.slice, ast.Constant) or isinstance(parent.slice.value, int):
                 yield parent
         elif isinstance(parent, (ast.For, ast.comprehension)) and parent.iter is use:
@@ -162,7 +166,9 @@ class Usage:
 def of_value(node: ast.expr) -> Shape:
     """The shape of a default or constant."""
     if isinstance(node, ast.Constant):
-        return NONE if node.value is None else Shape(type(node.value).__name__) if node.value is not ... else ANY
+        return (
+            NONE if node.value is None else Shape(type(node.value).__name__) if node.value is not ... else ANY
+        )
     if isinstance(node, ast.UnaryOp):
         return of_value(node.operand)
     if isinstance(node, (ast.List, ast.Tuple, ast.Set)):

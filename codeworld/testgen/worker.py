@@ -53,13 +53,13 @@ class Server:
         sys.path[:0] = plan["paths"]
         random.seed(0)
         self.module: Any = importlib.import_module(plan["module"])
-        self.base = {**plan_names(plan["names"]), **vars(self.module)}
+        self.base = {**vars(self.module), **plan_names(plan["names"])}
 
     def answer(self, question: dict[str, Any]) -> None:
         """One question."""
         kind = question["op"]
         if kind == "run":
-            self.run(question["cases"], isolated=question["isolated"], trace=question["trace"])
+            self.run(question)
         elif kind == "mutants":
             self.say({"failed": self.take_mutants(question["mutants"])})
         elif kind == "describe":
@@ -80,7 +80,9 @@ class Server:
         for mutant in mutants:
             function = functions.get((mutant["name"], mutant["line"]))
             try:
-                code = _code_of(compile(mutant["source"], self.file, "exec", dont_inherit=True), mutant["path"])
+                code = _code_of(
+                    compile(mutant["source"], self.file, "exec", dont_inherit=True), mutant["path"]
+                )
             except (SyntaxError, ValueError):
                 code = None
             if function is None or code is None or code.co_freevars != function.__code__.co_freevars:
@@ -89,20 +91,20 @@ class Server:
                 self.mutants[mutant["number"]] = (function, code)
         return failed
 
-    def run(self, cases: list[dict[str, Any]], *, isolated: bool, trace: bool) -> None:
+    def run(self, question: dict[str, Any]) -> None:
         """Run calls in a child, or each in one of its own; goes on behind one that ends or hangs its child."""
-        at = 0
+        cases, at = question["cases"], 0
         while at < len(cases):
-            few = cases[at : at + 1] if isolated else cases[at:]
-            at += self._run_in_child(few, trace)
+            few = cases[at : at + 1] if question["isolated"] else cases[at:]
+            at += self._run_in_child(few, question)
 
-    def _run_in_child(self, cases: list[dict[str, Any]], trace: bool) -> int:
+    def _run_in_child(self, cases: list[dict[str, Any]], question: dict[str, Any]) -> int:
         """How many of the cases were answered."""
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
             os.close(reading)
-            self._become_child(cases, writing, trace)
+            self._become_child(cases, writing, question)
         os.close(writing)
         answered, why, rest = 0, "", b""
         deadline_s = time.monotonic() + self._patience_s(cases[0])
@@ -136,16 +138,19 @@ class Server:
     def _patience_s(self, case: dict[str, Any]) -> float:
         return _HUNG_S + calls.WAITS * self.limit_s * (1 + len(case.get("mutants", ())) / 4)
 
-    def _become_child(self, cases: list[dict[str, Any]], writing: int, trace: bool) -> None:
+    def _become_child(self, cases: list[dict[str, Any]], writing: int, question: dict[str, Any]) -> None:
         """Never returns."""
         try:
             os.setsid()
             gc.disable()
+            settled: set[int] = set()
             with os.fdopen(writing, "w") as out:
                 for case in cases:
                     runner = calls.Runner(self.base, self.file, self.limit_s, self.mutants)
                     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-                        done = runner.run(case, folder, trace)
+                        done = runner.run(case, folder, question["trace"], settled)
+                    if question["every"]:
+                        settled.clear()
                     out.write(json.dumps(done) + "\n")
                     out.flush()
         finally:
@@ -189,7 +194,7 @@ def main() -> None:
         answers.write(json.dumps({"failed": f"{type(error).__name__}: {error}"[:300]}) + "\n")
         answers.flush()
         os._exit(1)
-    server.say({"failed": "", "imported": sorted(sys.modules)})
+    server.say({"failed": "", "has_pytest": importlib.util.find_spec("pytest") is not None})
     for line in questions:
         server.answer(json.loads(line))
     os._exit(0)  # whatever threads the module has started
