@@ -47,7 +47,7 @@ def place_of(file: Path, root: Path, changed: dict[Path, str] | None = None) -> 
     """How the module in ``file`` is imported: by its packages, from the folder that holds the outermost."""
     file, root = file.resolve(), root.resolve()
     folder, parts = file.parent, [file.stem]
-    while (folder / "__init__.py").exists() and folder != root:
+    while folder != root and any((one / "__init__.py").exists() for one in (folder, folder.parent)):
         parts.insert(0, folder.name)
         folder = folder.parent
     if len(parts) > 1 and parts[-1] == "__init__":
