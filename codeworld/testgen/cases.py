@@ -67,13 +67,15 @@ class Case(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """``expr`` makes the value again; where nothing does, its type and ``attributes`` are known."""
+    """``expr`` makes the value again; where nothing does, its ``attributes`` and how its type can be ``named``
+    are known."""
 
     type: str
     expr: str | None = None
     imports: tuple[tuple[str, str], ...] = ()
     approx: bool = False
     attributes: dict[str, str] = {}
+    named: str = ""
 
 
 class Raised(msgspec.Struct, frozen=True):
@@ -161,12 +163,12 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class Generated(msgspec.Struct, frozen=True):
-    """``text`` is the whole test file after the change; ``path`` where it goes. ``missing``: protections that are
+    """``text`` is the whole test file ``path`` after the change, ``before`` what was in it (None: it is new). ``missing``: protections that are
     off; ``flaky``: cases dropped because they did not always do the same."""
 
     path: str
     text: str
-    extends: bool
+    before: str | None
     framework: Literal["pytest", "unittest"]
     command: tuple[str, ...]
     kept: tuple[Kept, ...]

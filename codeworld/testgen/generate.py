@@ -15,7 +15,7 @@ import msgspec
 from codeworld.canvas import Reject
 from codeworld.testgen.cases import Generated, Kept, Untested
 from codeworld.testgen.checking import RUNS, check, command_of
-from codeworld.testgen.execution import CannotImport, Place, Worker, open_worker
+from codeworld.testgen.execution import CannotImport, Place, open_worker
 from codeworld.testgen.placing import Clash, Placed, placed
 from codeworld.testgen.pools import calls_in_repository
 from codeworld.testgen.project import Home, home_of, place_of
@@ -131,7 +131,7 @@ def _generated(
     return Generated(
         path=str(home.path),
         text=written.text,
-        extends=home.text is not None,
+        before=home.text,
         framework=home.style.framework,
         command=tuple(command_of(place, home, has_pytest)),
         kept=tuple(kept),

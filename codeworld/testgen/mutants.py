@@ -1,7 +1,7 @@
 """Small changes to a function, each of which a good test notices.
 
 The operators are those that mutation tools have in common (Offutt's sufficient set and statement deletion): arithmetic,
-comparison, logical and constant replacement, negated conditions, removed statements, default results. Own ones because
+comparison, logical and constant replacement, negated conditions, removed statements, empty results. Own ones because
 maintained libraries (mutmut, cosmic-ray) rewrite files for a process per mutant; these are compiled and put in place
 within a running process, a thousand times faster.
 """
@@ -113,6 +113,8 @@ def _of_node(node: ast.AST) -> Iterator[tuple[str, Change]]:
             yield "condition negated", _negate
     elif isinstance(node, ast.Return) and node.value is not None and not _is_none(node.value):
         yield "returns None", _return_none
+        if not isinstance(node.value, ast.Constant):
+            yield "returns an empty value", _return_empty
     elif isinstance(node, (ast.Break, ast.Continue)):
         yield (
             "break ↔ continue",
@@ -181,6 +183,16 @@ def _negate(node: ast.AST, _: ast.AST) -> None:
 def _return_none(node: ast.AST, _: ast.AST) -> None:
     assert isinstance(node, ast.Return)
     node.value = ast.Constant(None)
+
+
+def _return_empty(node: ast.AST, _: ast.AST) -> None:
+    """Of the same type: 0, an empty string or list."""
+    assert isinstance(node, ast.Return)
+    assert node.value is not None
+    empty = ast.parse("(lambda value: type(value)())(None)", mode="eval").body
+    assert isinstance(empty, ast.Call)
+    empty.args = [node.value]
+    node.value = empty
 
 
 def _replace_by_operand(node: ast.AST, parent: ast.AST) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import random
+import re
 from collections.abc import Callable, Iterator
 
 from codeworld.testgen.inputs import Maker, Scale
@@ -28,7 +29,11 @@ def neighbour(expression: str, maker: Maker, scale: Scale) -> str:
             _dict(node, chance)
         elif isinstance(node, (ast.List, ast.Tuple, ast.Set)):
             _elements(node, chance)
-    return ast.unparse(tree.body)
+    return _without_minus_zero(ast.unparse(tree.body))
+
+
+def _without_minus_zero(text: str) -> str:
+    return re.sub(r"(?<![\w.)\]'\"])-0(?![\w.])", "0", text)
 
 
 def smaller(expression: str) -> Iterator[str]:
@@ -38,7 +43,7 @@ def smaller(expression: str) -> Iterator[str]:
         for change in _simplifications(node):
             copy = ast.parse(expression, mode="eval")
             change([*_changeable(copy.body)][at])
-            text = ast.unparse(copy.body)
+            text = _without_minus_zero(ast.unparse(copy.body))
             if len(text) < len(expression) or (len(text) == len(expression) and text < expression):
                 yield text
 

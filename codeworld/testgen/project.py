@@ -222,7 +222,7 @@ def _toml(root: Path) -> dict[str, dict[str, dict[str, dict[str, object]]]]:
 
 def _read(path: Path) -> str:
     try:
-        return path.read_text(encoding="utf-8")
+        return path.read_bytes().decode()  # line ends as they are
     except (OSError, UnicodeDecodeError):
         return ""
 

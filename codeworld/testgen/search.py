@@ -21,6 +21,7 @@ Arc = tuple[int, int]
 _BATCH = 24
 _FIRST = 12  # calls in the first batches, when hardly anything is known: also slow ones are noticed early
 _STALE = 1_500  # calls without anything new
+_STALE_AT_END = 120  # when no mutant of the target is left
 _STALE_DEATHS = 40  # that did not end: no more of them
 
 
@@ -56,6 +57,7 @@ class Search:
         self._corpus: list[Input] = []
         self._seen: set[Case] = set()
         self._kinds: set[str] = set()
+        self._refused_kinds: set[str] = set()
         self.found: list[Found] = []
         self.calls, self.died = 0, 0
         self.deaths: list[Observed] = []
@@ -73,7 +75,7 @@ class Search:
         asked between batches."""
         waiting = [*first]
         stale = 0
-        while time.monotonic() < deadline_s and stale < _STALE and not should_stop():
+        while time.monotonic() < deadline_s and stale < self._patience() and not should_stop():
             waiting += more()
             size = _BATCH if self.calls > 2 * _FIRST else _FIRST
             while len(waiting) < size:
@@ -86,6 +88,11 @@ class Search:
             stale = 0 if new else stale + len(batch)
             if self.died > _STALE_DEATHS and self.died * 2 > self.calls:
                 return
+
+    def _patience(self) -> int:
+        target = self._caller.target
+        left = any(target.line <= one.line <= target.end_line for one in self._goals.alive.values())
+        return _STALE if left else _STALE_AT_END
 
     def _next(self) -> Input:
         if self._corpus and self._chance.random() < 0.65:
@@ -120,12 +127,13 @@ class Search:
             arcs = set(done.arcs) - goals.arcs
             kind = f"{done.raised.type}:{done.raised.line}" if done.raised else done.mode
             accepted = self._accepts(case, done)
+            if not accepted:
+                self._refuse(Found(one, case, done))
             kills = [number for number in done.killed if number in goals.alive] if accepted else []
             if not arcs and not kills and kind in self._kinds:
                 continue
             self._corpus.append(one)
             if not accepted:
-                self.refused.append(Found(one, case, done))
                 continue  # its branches still have to be reached by something that can be asserted
             new = True
             self._kinds.add(kind)
@@ -134,3 +142,11 @@ class Search:
                 del goals.alive[number]
             self.found.append(Found(one, case, done))
         return new
+
+    def _refuse(self, one: Found) -> None:
+        """Remember the first of each kind of thing that may not stand in a test."""
+        raised, value = one.observed.raised, one.observed.value
+        kind = f"{raised.type}:{raised.line}" if raised else f"value {value.type if value else ''}"
+        if kind not in self._refused_kinds:
+            self._refused_kinds.add(kind)
+            self.refused.append(one)

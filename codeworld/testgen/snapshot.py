@@ -7,6 +7,7 @@ those of its public attributes that have one.
 from __future__ import annotations
 
 import collections
+import contextlib
 import dataclasses
 import datetime
 import decimal
@@ -32,8 +33,8 @@ class Unwritable(Exception):
 
 
 def take(value: object) -> dict[str, Any]:
-    """``type``, ``expr`` (None when there is none), ``imports`` it needs, ``approx`` (it holds floats) and the
-    ``attributes`` of a value that has no expression."""
+    """``type``, ``expr`` (None when there is none), ``imports`` it needs, ``approx`` (it holds floats) and, of a value
+    that has no expression, its ``attributes`` and what its type is ``named`` by."""
     found: dict[str, Any] = {"type": _type_name(type(value)), "expr": None, "imports": [], "approx": False}
     imports: set[tuple[str, str]] = set()
     try:
@@ -41,8 +42,10 @@ def take(value: object) -> dict[str, Any]:
         found["approx"] = _has_float(value)
         found["imports"] = sorted(imports)
     except (Unwritable, RecursionError):
-        found["attributes"], attribute_imports = attributes_of(value)
-        found["imports"] = sorted(attribute_imports)
+        found["attributes"], imports = attributes_of(value)
+        with contextlib.suppress(Unwritable):
+            found["named"] = _named(type(value), imports)
+        found["imports"] = sorted(imports)
     return found
 
 

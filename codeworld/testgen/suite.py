@@ -22,6 +22,7 @@ from codeworld.testgen.target import Module, lines_of
 
 _SEARCH = 0.7  # of a target's time; the rest is for confirming and shrinking
 _LEAST_S = 0.3
+_SHRINK_S = 1.0  # at least: what is long is read for years
 _MOST_MUTANTS = 1_500  # in one file: a thousand-line module has more than anybody has time for
 _MOST_DOUBTS = 3  # of one kind for one target
 
@@ -91,7 +92,7 @@ class Builder:
             )
             progress(number + 1, len(waiting))
         return Suite(
-            tuple(self._kept),
+            tuple(sorted(self._kept, key=lambda one: one.target.line)),
             tuple(map(self._summary, self._module.targets)),
             tuple(self._doubts),
             tuple(self._untested),
@@ -169,6 +170,7 @@ class Builder:
         pairs = without_needless(pairs, self._arcs, self._killed)
         shrinker = Shrinker(caller, worker, mutants, accepts)
         smaller = []
+        deadline_s = max(deadline_s, time.monotonic() + _SHRINK_S)
         for pair in pairs:
             arcs, kills = exclusive(pair, pairs)
             smaller.append(shrinker.shrink(pair[0], arcs - self._arcs, kills - self._killed, deadline_s))

@@ -160,12 +160,11 @@ def _target(
 
 
 def _constructor(name: str, node: ast.ClassDef, classes: dict[str, frozenset[str]]) -> Iterator[Target]:
-    """The class as something to be called, where it says how: by ``__init__`` or as a dataclass."""
+    """The class as something to be called, where it has an ``__init__`` or, as a dataclass, a ``__post_init__``."""
     own = {one.name: one for one in node.body if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))}
     init = own.get("__init__") or own.get("__post_init__")
-    is_dataclass = "dataclass" in _decorators(node)
-    if init is None and not is_dataclass:
-        return
+    if init is None:
+        return  # nothing of its own happens
     if "__init__" in own:
         parameters = _parameters(own["__init__"], 1, classes)
     else:

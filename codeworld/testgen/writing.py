@@ -220,12 +220,11 @@ class Writer:
         return laid_out(f"assert {actual} == ", expected, "", 1, style.width, style.single_quotes)
 
     def _attributes(self, actual: str, value: Snapshot) -> list[str]:
-        name = value.type.rpartition(".")[2]
-        kind = f"type({actual}).__name__ == {quoted(repr(name), self._style.single_quotes)}"
-        lines = [self._assertion(kind)]
+        name = quoted(repr(value.type.rpartition(".")[2]), self._style.single_quotes)
+        is_kind = f"isinstance({actual}, {value.named})" if value.named else f"type({actual}).__name__ == {name}"
+        lines = [self._assertion(is_kind)]
         for attribute, expression in value.attributes.items():
-            same = Snapshot("", expression)
-            lines += self._equal(f"{actual}.{attribute}", same, set())
+            lines += self._equal(f"{actual}.{attribute}", Snapshot("", expression), set())
         return lines
 
     def _others(self, one: Kept, modules: set[str]) -> list[str]:
@@ -294,6 +293,7 @@ def _expressions(kept: Sequence[Kept]) -> list[str]:
         for value in [one.observed.value, *values]:
             if value is not None:
                 found += [value.expr] if value.expr is not None else [*value.attributes.values()]
+                found += [value.named] if value.named else []
     return found
 
 
