@@ -2,8 +2,9 @@
 
 Parts: ``programs`` (TestEval's LeetCode programs, development set) and ``functions`` (functions drawn from the
 heldout-dev repositories, each in a copy of its repository). Methods: ``codeworld``, ``codeworld+model``, ``pynguin``,
-``hypothesis`` (``hypothesis write``). Suites are judged by benchmarks/testgen_judge.py, which shares no code with any of
-them, under an interpreter of its own that has pytest, coverage, mutmut 2 and the repositories' dependencies (--judge);
+``hypothesis`` (``hypothesis write``). Suites are judged by benchmarks/testgen_judge.py, which shares no code with
+any of them, under an interpreter of its own that has pytest, coverage, mutmut 2 and the repositories' dependencies
+(--judge);
 pynguin has one, too (--pynguin). Results of single programs are kept in --work, where an interrupted run goes on.
 """
 
@@ -55,6 +56,7 @@ class Result(msgspec.Struct):
     name: str
     wall_s: float
     cpu_s: float
+    slowdown: float  # wall seconds for one of the processor, just before
     judged: dict[str, Any]
     reason: str = ""
     doubts: int = 0
@@ -99,7 +101,7 @@ def ours(item: Item, options: argparse.Namespace, with_model: bool) -> tuple[str
             item.project,
             qualname=item.qualname,
             propose=propose,
-            settings=Settings(most_s=options.budget),
+            settings=Settings(budget_s=options.budget * options.slow, most_s=options.budget * options.slow),
         )
         if propose is not None:
             extra["model_calls"] = propose.asked
@@ -114,12 +116,17 @@ def pynguin(item: Item, options: argparse.Namespace) -> tuple[str | None, str, d
     shutil.rmtree(out, ignore_errors=True)
     command = [
         str(options.pynguin), "--project-path", str(import_root(item)), "--module-name", item.module,
-        "--output-path", str(out), "--maximum-search-time", str(int(options.budget)), "--seed", "0",
+        "--output-path", str(out), "--maximum-search-time", str(int(options.budget * options.slow)), "--seed", "0",
     ]  # fmt: skip
     environment = {**os.environ, "PYNGUIN_DANGER_AWARE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
     try:
         done = subprocess.run(
-            command, capture_output=True, text=True, env=environment, cwd=item.project, timeout=12 * options.budget
+            command,
+            capture_output=True,
+            text=True,
+            env=environment,
+            cwd=item.project,
+            timeout=12 * options.budget * options.slow,
         )
     except subprocess.TimeoutExpired:
         return None, "it did not end within 12 times its search time", {}
@@ -173,11 +180,30 @@ def measure(item: Item, method: str, options: argparse.Namespace) -> Result:
         "pynguin": lambda: pynguin(item, options),
         "hypothesis": lambda: hypothesis(item, options),
     }
+    options.slow = slowdown() if options.busy else 1.0
     begin_s, begin_cpu_s = time.monotonic(), cpu_s()
     text, reason, extra = make[method]()
     wall_s, used_s = time.monotonic() - begin_s, cpu_s() - begin_cpu_s
     judged = judge(item, text, options) if text is not None else {}
-    return Result(item.part, method, item.name, round(wall_s, 2), round(used_s, 2), judged, reason, **extra)
+    return Result(
+        item.part,
+        method,
+        item.name,
+        round(wall_s, 2),
+        round(used_s, 2),
+        round(options.slow, 1),
+        judged,
+        reason,
+        **extra,
+    )
+
+
+def slowdown() -> float:
+    """Seconds that pass for a second of processor time: what a busy machine makes of a time budget."""
+    begin_s, begin_cpu_s = time.monotonic(), time.process_time()
+    while time.process_time() - begin_cpu_s < 0.4:
+        sum(range(1000))
+    return min(20.0, max(1.0, (time.monotonic() - begin_s) / 0.4))
 
 
 def cpu_s() -> float:
@@ -192,7 +218,9 @@ def row(part: str, method: str, found: Sequence[Result]) -> dict[str, Any]:
     lengths = [length for one in suites for length in one.judged["lengths"]]
 
     def mean(part: str, whole: str) -> float:
-        shares = [one.judged.get(part, 0) / one.judged[whole] if one.judged.get(whole) else 1.0 for one in suites]
+        shares = [
+            one.judged.get(part, 0) / one.judged[whole] if one.judged.get(whole) else 1.0 for one in suites
+        ]
         return round(sum(shares) / len(found), 3)
 
     passing = [one for one in suites if one.judged["passing"]]
@@ -221,7 +249,11 @@ def main() -> None:
     os.environ["VIRTUAL_ENV"] = str(options.judge.parent.parent)  # the targets' interpreter
     options.work.mkdir(parents=True, exist_ok=True)
     kept = options.work / "results.jsonl"
-    done = [msgspec.json.decode(line, type=Result) for line in kept.read_bytes().splitlines()] if kept.exists() else []
+    done = (
+        [msgspec.json.decode(line, type=Result) for line in kept.read_bytes().splitlines()]
+        if kept.exists()
+        else []
+    )
     have = {(one.part, one.method, one.name) for one in done}
     for part in options.parts:
         items = [*{"programs": programs, "functions": functions}[part](options.work, options.every)]
@@ -233,7 +265,11 @@ def main() -> None:
                 done.append(found)
                 with kept.open("ab") as file:
                     file.write(msgspec.json.encode(found) + b"\n")
-                print(f"{number + 1}/{len(items)} {item.name} {method} {brief(found)}", file=sys.stderr, flush=True)
+                print(
+                    f"{number + 1}/{len(items)} {item.name} {method} {brief(found)}",
+                    file=sys.stderr,
+                    flush=True,
+                )
     report(done, options)
 
 
@@ -249,12 +285,19 @@ def brief(one: Result) -> str:
 
 def report(done: Sequence[Result], options: argparse.Namespace) -> None:
     groups = dict.fromkeys((one.part, one.method) for one in done)
-    rows = [row(part, method, [o for o in done if (o.part, o.method) == (part, method)]) for part, method in groups]
+    rows = [
+        row(part, method, [o for o in done if (o.part, o.method) == (part, method)])
+        for part, method in groups
+    ]
     # Who was measured on a sample is beside the others on the same sample.
     for part, method in groups:
         names = {one.name for one in done if (one.part, one.method) == (part, method)}
         mine = [one for one in done if (one.part, one.method) == (part, "codeworld") and one.name in names]
-        if method != "codeworld" and mine and len(mine) < sum((o.part, o.method) == (part, "codeworld") for o in done):
+        if (
+            method != "codeworld"
+            and mine
+            and len(mine) < sum((o.part, o.method) == (part, "codeworld") for o in done)
+        ):
             rows.append(row(part, f"codeworld, the sample of {method}", mine))
     for one in rows:
         print(one)
@@ -266,7 +309,9 @@ def report(done: Sequence[Result], options: argparse.Namespace) -> None:
         for name, value in one.items()
         if name not in ("part", "method")
     ]
-    made = results.stamp("the bundled model" if any(one.method == "codeworld+model" for one in done) else "none")
+    made = results.stamp(
+        "the bundled model" if any(one.method == "codeworld+model" for one in done) else "none"
+    )
     results.write(options.out, "Generated tests", made, figures, Report(rows, list(done)))
 
 
@@ -281,14 +326,21 @@ TARGETS = {
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("parts", nargs="*", choices=["programs", "functions", []], default=[])
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=["codeworld"])
     parser.add_argument("--every", type=int, default=1)
     parser.add_argument("--budget", type=float, default=10.0, help="seconds for each target")
+    parser.add_argument(
+        "--busy", action="store_true", help="the budget is of processor time: others use the machine"
+    )
     parser.add_argument("--mutants", type=int, default=30, help="of each target, at most")
     parser.add_argument("--work", type=Path, default=Path("build/testgen"))
-    parser.add_argument("--judge", type=Path, required=True, help="an interpreter with pytest, coverage, mutmut 2")
+    parser.add_argument(
+        "--judge", type=Path, required=True, help="an interpreter with pytest, coverage, mutmut 2"
+    )
     parser.add_argument("--pynguin", type=Path, help="its command")
     parser.add_argument("--out", type=Path)
     return parser.parse_args()

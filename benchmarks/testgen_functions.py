@@ -16,7 +16,13 @@ from codeworld.testgen.target import read_module
 MIRROR = Path(os.environ.get("CODEWORLD_MIRROR", "/work/.mirror"))
 MANIFEST = Path(os.environ.get("CODEWORLD_DATA", "/work/shared/data")) / "manifest.tsv"
 # How many of each; accelerate is left out: it needs torch in the judge's interpreter.
-QUOTAS = {"keon/algorithms": 40, "networkx/networkx": 25, "encode/httpx": 13, "pallets/flask": 11, "spotify/luigi": 11}
+QUOTAS = {
+    "keon/algorithms": 40,
+    "networkx/networkx": 25,
+    "encode/httpx": 13,
+    "pallets/flask": 11,
+    "spotify/luigi": 11,
+}
 LEAST_LINES = 4
 
 
@@ -37,9 +43,15 @@ def checkout(name: str, work: Path) -> Path:
     """The manifest's commit of a repository, as files."""
     root = work / name.replace("/", "+")
     if not root.exists():
-        row = next(line.split("\t") for line in MANIFEST.read_text().splitlines() if line.startswith(f"{name}\t"))
+        row = next(
+            line.split("\t") for line in MANIFEST.read_text().splitlines() if line.startswith(f"{name}\t")
+        )
         assert row[1] == "heldout-dev"
-        places = [one for one in (MIRROR / name.replace("/", "+")).rglob("HEAD") if (one.parent / "objects").is_dir()]
+        places = [
+            one
+            for one in (MIRROR / name.replace("/", "+")).rglob("HEAD")
+            if (one.parent / "objects").is_dir()
+        ]
         root.mkdir(parents=True)
         packed = subprocess.run(
             ["git", "--git-dir", str(places[0].parent), "archive", row[3]], check=True, stdout=subprocess.PIPE

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import inspect
 import io
 import json
 import os
@@ -25,7 +26,17 @@ from pathlib import Path
 import coverage
 import pytest
 
-QUIET = ["-q", "-p", "no:cacheprovider", "-p", "no:hypothesispytest", "--tb=no", "--no-header", "-o", "addopts="]
+QUIET = [
+    "-q",
+    "-p",
+    "no:cacheprovider",
+    "-p",
+    "no:hypothesispytest",
+    "--tb=no",
+    "--no-header",
+    "-o",
+    "addopts=",
+]
 MUTANT_S = 10.0
 RERUNS = 5
 
@@ -70,7 +81,7 @@ def covered(module: Path, tests: Path, lines: set[int] | None) -> dict[str, obje
             run_pytest(tests)
             measure.stop()
             analysis = measure._analyze(str(module))
-            possible = {arc for arc in analysis.arc_possibilities_set}
+            possible = analysis.arc_possibilities_set
             branching = {line for line, count in analysis.exit_counts.items() if count > 1}
             branches = {arc for arc in possible if arc[0] in branching}
             run = set(analysis.arcs_executed_set)
@@ -181,9 +192,14 @@ def fails(tests: Path) -> bool:
     child = os.fork()
     if child == 0:
         os.setsid()
-        sys.dont_write_bytecode = True
-        code = run_pytest(tests, "-x")
-        os._exit(0 if code == 0 else 1)
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            try:
+                good = all_pass(tests)
+            except Fixtures:
+                good = run_pytest(tests, "-x") == 0
+            except BaseException:  # the module itself may end the process
+                good = False
+        os._exit(0 if good else 1)
     deadline_s = time.monotonic() + MUTANT_S
     while time.monotonic() < deadline_s:
         done, status = os.waitpid(child, os.WNOHANG)
@@ -193,6 +209,42 @@ def fails(tests: Path) -> bool:
     os.killpg(child, 9)
     os.waitpid(child, 0)
     return True
+
+
+class Fixtures(Exception):
+    """Only pytest knows how to call it."""
+
+
+def all_pass(tests: Path) -> bool:
+    """What pytest would say of plain test functions, a hundred times faster."""
+    space: dict[str, object] = {"__name__": tests.stem}
+    exec(compile(tests.read_text(), str(tests), "exec"), space)
+    functions = [one for name, one in space.items() if name.startswith("test") and inspect.isfunction(one)]
+    if not functions or any(isinstance(one, type) and "Test" in name for name, one in space.items()):
+        raise Fixtures
+    for function in functions:
+        marks = getattr(function, "pytestmark", [])
+        tables = [mark for mark in marks if mark.name == "parametrize"]
+        known = {name for mark in tables for name in names_of(mark)}
+        if set(inspect.signature(function).parameters) - known or len(tables) > 1:
+            raise Fixtures
+        rows = [dict(zip(names_of(tables[0]), row)) for row in tables[0].args[1]] if tables else [{}]
+        expected = [mark for mark in marks if mark.name == "xfail"]
+        for row in rows:
+            try:
+                function(**row)
+                failed = False
+            except BaseException:
+                failed = True
+            if failed != bool(expected):
+                return False
+    return True
+
+
+def names_of(mark: pytest.Mark) -> tuple[str, ...]:
+    return (
+        mark.args[0] if isinstance(mark.args[0], tuple) else tuple(mark.args[0].replace(" ", "").split(","))
+    )
 
 
 if __name__ == "__main__":

@@ -189,9 +189,14 @@ def fix(
 @app.command(name="tests")
 def make_tests(
     target: Annotated[
-        str, typer.Argument(metavar="FILE[:QUALNAME]", help="A Python file, or a function, method or class of it.")
+        str,
+        typer.Argument(
+            metavar="FILE[:QUALNAME]", help="A Python file, or a function, method or class of it."
+        ),
     ],
-    write: Annotated[bool, typer.Option("--write", help="Write the tests where the project keeps them.")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Write the tests where the project keeps them.")
+    ] = False,
     budget: Annotated[
         float, typer.Option(min=1.0, max=600.0, metavar="SECONDS", help="For each function, at most.")
     ] = 10.0,
@@ -223,7 +228,10 @@ def make_tests(
     if json:
         _print_json(made)
     elif made.generated is not None:
-        print(f"→ {made.generated.path}" if write else cli_tests.patch(made.generated), end="\n" if write else "")
+        print(
+            f"→ {made.generated.path}" if write else cli_tests.patch(made.generated),
+            end="\n" if write else "",
+        )
     if made.generated is None:
         raise typer.Exit(_report(f"nothing to offer: {made.reason}", 1))
     for line in cli_tests.notes(made.generated):

@@ -99,7 +99,9 @@ def notes(made: Generated) -> Sequence[str]:
     """What is to be said besides: what the tests are, suspected bugs, what is not tested and why."""
     killed = sum(one.mutants_killed for one in made.summaries)
     mutants = sum(one.mutants for one in made.summaries)
-    lines = [f"{len(made.kept)} cases record what the code does today; {killed} of {mutants} mutants fail them"]
+    lines = [
+        f"{len(made.kept)} cases record what the code does today; {killed} of {mutants} mutants fail them"
+    ]
     lines += [
         f"suspected bug, line {one.line}: {one.call} gives {one.observed}, expected: {one.expected}"
         for one in made.doubts

@@ -28,7 +28,8 @@ from typing import Any
 _spec = importlib.util.spec_from_file_location(
     "_codeworld_snapshot", os.path.join(os.path.dirname(os.path.abspath(__file__)), "snapshot.py")
 )
-assert _spec is not None and _spec.loader is not None
+assert _spec is not None
+assert _spec.loader is not None
 snapshot: Any = importlib.util.module_from_spec(_spec)
 _spec.loader.exec_module(snapshot)
 
@@ -319,7 +320,7 @@ def describe(name: str, names: dict[str, Any]) -> dict[str, Any]:
         return {"kind": "unknown"}
     if isinstance(value, typing.TypeVar):
         options = value.__constraints__ or ((value.__bound__,) if value.__bound__ else ())
-        return {"kind": "alias", "text": _annotation(typing.Union[options]) if options else "int"}
+        return {"kind": "alias", "text": " | ".join(map(_annotation, options)) or "int"}
     if not isinstance(value, type):
         supertype = getattr(value, "__supertype__", None) or getattr(value, "__value__", None)
         return {"kind": "alias", "text": _annotation(supertype or value)}

@@ -92,7 +92,8 @@ class Raised(msgspec.Struct, frozen=True):
 
 class Observed(msgspec.Struct, frozen=True):
     """What one run of a case did. ``killed``: mutants that did something else, ``killed_by_result`` those that did so
-    in result or exception, ``hung`` those that did not end. ``arcs``: from line to line, negative at a function's begin and end."""
+    in result or exception, ``hung`` those that did not end. ``arcs``: from line to line, negative at a function's begin
+    and end."""
 
     died: str = ""
     setup_failed: str = ""
@@ -163,8 +164,8 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class Generated(msgspec.Struct, frozen=True):
-    """``text`` is the whole test file ``path`` after the change, ``before`` what was in it (None: it is new). ``missing``: protections that are
-    off; ``flaky``: cases dropped because they did not always do the same."""
+    """``text`` is the whole test file ``path`` after the change, ``before`` what was in it (None: it is
+    new). ``missing``: protections that are off; ``flaky``: cases dropped because they did not always do the same."""
 
     path: str
     text: str

@@ -31,7 +31,7 @@ class Check(msgspec.Struct, frozen=True):
 def command_of(place: Place, home: Home, has_pytest: bool, tests: Sequence[str] = ()) -> list[str]:
     """The command that runs the file, or some of its tests, from the project's root."""
     relative = home.path.relative_to(place.root).as_posix()
-    path = ["env", f"PYTHONPATH={home.python_path}"] if home.python_path else []
+    path = [f"PYTHONPATH={home.python_path}"] if home.python_path else []  # as a shell takes it
     if has_pytest:
         return [*path, place.python, "-m", "pytest", *([f"{relative}::{one}" for one in tests] or [relative])]
     folder = Path(relative).parent.as_posix()
@@ -70,7 +70,7 @@ def check(
             break
         if number:
             chance.shuffle(names)
-        command = command_of(place, home, has_pytest, names)
+        command = command_of(place, msgspec.structs.replace(home, python_path=""), has_pytest, names)
         if has_pytest:
             command += [
                 "-q",
@@ -84,7 +84,12 @@ def check(
         limits = sandbox.Limits(wall_s=_RUN_S, cpu_s=int(_RUN_S), memory_mb=4096)
         changed = {**place.changed, home.path: written.text}
         done = sandbox.run(
-            command, project=place.root, changed=changed, limits=limits, should_stop=should_stop
+            command,
+            project=place.root,
+            changed=changed,
+            limits=limits,
+            variables={"PYTHONPATH": str(place.root / home.python_path)} if home.python_path else {},
+            should_stop=should_stop,
         )
         missing = done.missing
         if done.status == "passed":

@@ -64,8 +64,8 @@ class Worker:
         isolated: bool = False,
         trace: bool = True,
     ) -> list[Observed]:
-        """Run cases, each in a process of its own when ``isolated``, and with each of the mutants; unless ``every``, with those
-        that no case before it told apart."""
+        """Run cases, each in a process of its own when ``isolated``, and with each of the mutants; unless ``every``,
+        with those that no case before it told apart."""
         at = [(one.number, one.line) for one in mutants]
         asked = [
             {"setup": c.setup, "call": c.call, "before": c.before, "uses": c.uses, "mutants": at}
@@ -147,7 +147,12 @@ def open_worker(
     )
     command = [place.python, "-I", "-B", str(_SCRIPT), json.dumps(plan)]
     with sandbox.converse(
-        command, project=place.root, changed=place.changed, limits=limits, should_stop=should_stop
+        command,
+        project=place.root,
+        changed=place.changed,
+        limits=limits,
+        readable=[_SCRIPT.parent],
+        should_stop=should_stop,
     ) as talk:
         worker = Worker(talk)
         worker.greet()

@@ -30,14 +30,16 @@ def confirmed(
 ) -> tuple[list[Found], int]:
     """Run each in a process of its own, with all mutants, and again in another order; those that did the same, and how
     many did not."""
-    hanging = {number for one in found for number in one.observed.hung}  # again, each would take its whole time
+    hanging = {
+        number for one in found for number in one.observed.hung
+    }  # again, each would take its whole time
     mutants = [one for one in mutants if one.number not in hanging]
     few = sorted(found, key=lambda one: _cost(one.case, one.observed))[:_MOST_CANDIDATES]
     first = worker.run([one.case for one in few], mutants=mutants, isolated=True)
     order = [*range(len(few))]
     chance.shuffle(order)
     again = worker.run([few[at].case for at in order], isolated=False, trace=False)
-    second = {at: done for at, done in zip(order, again, strict=True)}
+    second = dict(zip(order, again, strict=True))
     same = [
         msgspec.structs.replace(one, observed=_with_hung(done, one.observed))
         for at, (one, done) in enumerate(zip(few, first, strict=True))

@@ -66,7 +66,10 @@ def _within_classes(function: Function, path: tuple[str, ...]) -> ast.Module:
     """The function within bare classes of the same names: private names and ``super()`` mean the same."""
     node: ast.stmt = function
     for name in reversed(path[:-1]):
-        node = ast.ClassDef(name=name, bases=[], keywords=[], body=[node], decorator_list=[], type_params=[])
+        bare = ast.parse(f"class {name}: ...").body[0]
+        assert isinstance(bare, ast.ClassDef)
+        bare.body = [node]
+        node = bare
     return ast.fix_missing_locations(ast.Module([node], []))
 
 
@@ -95,7 +98,9 @@ Change = Callable[[ast.AST, ast.AST], None]  # of a node and its parent, in plac
 
 
 def _of_node(node: ast.AST) -> Iterator[tuple[str, Change]]:
-    if isinstance(node, ast.Compare):
+    if isinstance(node, ast.stmt) and not isinstance(node, (ast.AugAssign, ast.If, ast.While)):
+        yield from _of_statement(node)
+    elif isinstance(node, ast.Compare):
         yield from _comparison(node)
     elif isinstance(node, (ast.BinOp, ast.AugAssign)):
         for other in _OPERATORS.get(type(node.op), ()):
@@ -108,10 +113,14 @@ def _of_node(node: ast.AST) -> Iterator[tuple[str, Change]]:
         yield f"{type(node.op).__name__} dropped", _replace_by_operand
     elif isinstance(node, ast.Constant):
         yield from _constant(node)
-    elif isinstance(node, (ast.If, ast.While, ast.IfExp)):
-        if not isinstance(node.test, (ast.Compare, ast.UnaryOp)):
-            yield "condition negated", _negate
-    elif isinstance(node, ast.Return) and node.value is not None and not _is_none(node.value):
+    elif isinstance(node, (ast.If, ast.While, ast.IfExp)) and not isinstance(
+        node.test, (ast.Compare, ast.UnaryOp)
+    ):
+        yield "condition negated", _negate
+
+
+def _of_statement(node: ast.stmt) -> Iterator[tuple[str, Change]]:
+    if isinstance(node, ast.Return) and node.value is not None and not _is_none(node.value):
         yield "returns None", _return_none
         if not isinstance(node.value, ast.Constant):
             yield "returns an empty value", _return_empty
@@ -225,10 +234,8 @@ def _untouched_nodes(function: Function) -> set[ast.AST]:
     """Annotations, decorators and docstrings: changing them changes nothing that a test could see."""
     roots: list[ast.AST] = [*function.decorator_list]
     for node in ast.walk(function):
-        if isinstance(node, ast.arg) and node.annotation is not None:
-            roots.append(node.annotation)
-        elif isinstance(node, ast.AnnAssign):
-            roots.append(node.annotation)
+        if isinstance(node, (ast.arg, ast.AnnAssign)):
+            roots += [node.annotation] if node.annotation is not None else []
         elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             roots += [node.returns] if node.returns is not None else []
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant):

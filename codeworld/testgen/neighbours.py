@@ -24,7 +24,7 @@ def neighbour(expression: str, maker: Maker, scale: Scale) -> str:
             return expression
         node = chance.choice(nodes)
         if isinstance(node, ast.Constant):
-            node.value = _constant(node.value, maker, scale)
+            node.value = _constant(node.value, maker, scale)  # type: ignore[assignment]
         elif isinstance(node, ast.Dict):
             _dict(node, chance)
         elif isinstance(node, (ast.List, ast.Tuple, ast.Set)):
@@ -69,7 +69,8 @@ def _constant(value: object, maker: Maker, scale: Scale) -> object:
         return not value
     if isinstance(value, int):
         near: list[Callable[[int], int]] = [
-            lambda n: n + 1, lambda n: max(n - 1, 0), lambda n: n * 2, lambda n: n // 2, lambda n: abs(maker.integer(scale)),
+            lambda n: n + 1, lambda n: max(n - 1, 0), lambda n: n * 2, lambda n: n // 2,
+            lambda n: abs(maker.integer(scale)),
             lambda n: n + chance.randint(1, 5), lambda n: 0,
         ]  # fmt: skip
         return chance.choice(near)(value)

@@ -10,7 +10,7 @@ import tomllib
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -194,7 +194,7 @@ def _width(root: Path) -> int:
     config = _toml(root)
     tools = config.get("tool", {})
     for name in ("ruff", "black"):
-        found = tools.get(name, {}).get("line-length") if isinstance(tools.get(name), dict) else None
+        found = tools.get(name, {}).get("line-length")
         if isinstance(found, int) and 60 <= found <= 200:
             return found
     return 88
@@ -203,9 +203,7 @@ def _width(root: Path) -> int:
 def _configured_path(root: Path) -> bool:
     """Whether pytest is told where modules are."""
     config = _toml(root).get("tool", {}).get("pytest", {})
-    if isinstance(config, dict) and (
-        config.get("ini_options", {}).get("pythonpath") or config.get("pythonpath")
-    ):
+    if config.get("ini_options", {}).get("pythonpath") or config.get("pythonpath"):
         return True
     return any(
         re.search(r"^\s*pythonpath\s*=", _read(root / name), re.M)
@@ -213,7 +211,7 @@ def _configured_path(root: Path) -> bool:
     )
 
 
-def _toml(root: Path) -> dict[str, dict[str, dict[str, dict[str, object]]]]:
+def _toml(root: Path) -> dict[str, Any]:
     try:
         return tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError):

@@ -68,4 +68,3 @@ def _parsed(text: str) -> ast.Call | None:
     except (SyntaxError, ValueError):
         return None
     return node if isinstance(node, ast.Call) else None
-

@@ -94,7 +94,7 @@ def _write(value: Any, imports: set[tuple[str, str]], depth: int) -> str:
         return repr(value) if value - value == 0 else f'float("{value!r}")'
     if isinstance(value, enum.Enum):
         return _enum(value, imports)
-    if isinstance(value, type) or isinstance(value, (types.FunctionType, types.BuiltinFunctionType)):
+    if isinstance(value, (type, types.FunctionType, types.BuiltinFunctionType)):
         return _named(value, imports)
     return _container(value, kind, imports, depth)
 
@@ -110,12 +110,12 @@ def _container(value: Any, kind: type, imports: set[tuple[str, str]], depth: int
     if kind in (set, frozenset):
         text = f"{{{', '.join(sorted(map(inner, value)))}}}" if value else "set()"
         return text if kind is set else f"frozenset({text if value else ''})"
-    if isinstance(value, dict) and kind.__eq__ in (dict.__eq__, collections.Counter.__eq__):
+    if isinstance(value, dict) and _compares_as(kind, dict, collections.Counter):
         return f"{{{', '.join(f'{inner(key)}: {inner(one)}' for key, one in value.items())}}}"
     if kind is collections.deque:
         imports.add(("collections", "deque"))
         return f"deque([{', '.join(map(inner, value))}])"
-    if isinstance(value, tuple) and hasattr(kind, "_fields") and kind.__eq__ is tuple.__eq__:
+    if isinstance(value, tuple) and hasattr(kind, "_fields") and _compares_as(kind, tuple):
         return _call(kind, {name: getattr(value, name) for name in kind._fields}, imports, depth)
     if dataclasses.is_dataclass(kind):
         return _dataclass(value, kind, imports, depth)
@@ -157,6 +157,10 @@ def _dataclass(value: Any, kind: Any, imports: set[tuple[str, str]], depth: int)
     if again != value:
         raise Unwritable
     return text
+
+
+def _compares_as(kind: Any, *others: Any) -> bool:
+    return kind.__eq__ in [one.__eq__ for one in others]
 
 
 def _call(kind: type, values: dict[str, Any], imports: set[tuple[str, str]], depth: int) -> str:

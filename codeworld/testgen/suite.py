@@ -17,7 +17,7 @@ from codeworld.testgen.inputs import Maker
 from codeworld.testgen.keep import Shrinker, chosen, confirmed, exclusive, without_needless
 from codeworld.testgen.mutants import mutants_of
 from codeworld.testgen.pools import pool_of
-from codeworld.testgen.search import Arc, Found, Goals, Search
+from codeworld.testgen.search import Arc, Goals, Search
 from codeworld.testgen.target import Module, lines_of
 
 _SEARCH = 0.7  # of a target's time; the rest is for confirming and shrinking

@@ -21,9 +21,12 @@ _RAISES = re.compile(
 _SECTION = re.compile(r"^\s*(Raises|Exceptions)\s*:?\s*$|\b[Rr]aises?\s+(?:an?\s+)?:?\w*:?`?(\w+)", re.M)
 _IGNORED_DECORATORS = ("overload", "abstractmethod", "fixture")
 _DUNDERS = frozenset(
-    "__len__ __contains__ __getitem__ __setitem__ __delitem__ __iter__ __next__ __call__ __eq__ __lt__ __add__ __sub__ "
-    "__mul__ __bool__ __str__ __repr__ __enter__ __int__ __and__ __or__ __neg__ __hash__ __reversed__".split()
-)
+    f"__{name}__"
+    for name in (
+        "len", "contains", "getitem", "iter", "next", "call", "eq", "lt", "add", "sub", "mul", "bool", "str", "repr",
+        "int", "and", "or", "neg", "reversed",
+    )
+)  # fmt: skip
 
 
 class Module(msgspec.Struct, frozen=True):
@@ -132,7 +135,7 @@ def _target(
 ) -> Target:
     decorators = _decorators(node)
     kind: Kind = "function" if owner is None else "method"
-    if owner is not None and "property" in decorators or "cached_property" in decorators:
+    if owner is not None and {"property", "cached_property"}.intersection(decorators):
         kind = "property"
     elif owner is not None and "classmethod" in decorators:
         kind = "class method"

@@ -11,6 +11,9 @@ from codeworld.testgen.shapes import ANY, NONE, Shape, of_annotation, union
 Function = ast.FunctionDef | ast.AsyncFunctionDef
 
 _INT, _FLOAT, _STR, _BOOL = Shape("int"), Shape("float"), Shape("str"), Shape("bool")
+_INTEGER_OPERATORS = (
+    ast.FloorDiv, ast.LShift, ast.RShift, ast.BitAnd, ast.BitXor, ast.Mod, ast.Sub, ast.Pow,
+)  # fmt: skip
 _METHODS = {
     "str": "split rsplit strip lstrip rstrip lower upper title startswith endswith replace encode format isdigit "
     "isalpha isalnum isspace isupper islower splitlines partition rpartition zfill casefold capitalize swapcase "
@@ -117,13 +120,11 @@ class Usage:
             and parent.value is use
             and not isinstance(parent.slice, ast.Slice)
         ):
-            if not isinstance(parent.slice, ast.Constant) or isinstance(parent.slice.value, int):
-                yield parent
-        elif isinstance(parent, (ast.For, ast.comprehension)) and parent.iter is use:
-            if isinstance(parent.target, ast.Name):
-                name = parent.target.id
-                yield from (n for n in self._nodes if isinstance(n, ast.Name) and n.id == name)
-                yield parent.target
+            is_key = isinstance(parent.slice, ast.Constant) and not isinstance(parent.slice.value, int)
+            yield from () if is_key else (parent,)
+        elif isinstance(parent, (ast.For, ast.comprehension)) and isinstance(parent.target, ast.Name):
+            name = parent.target.id
+            yield from (n for n in self._nodes if isinstance(n, ast.Name) and n.id == name)
 
     def _votes(self, use: ast.expr) -> Iterator[Shape]:
         parent = self._parents.get(use)
@@ -194,9 +195,7 @@ def _operand(parent: ast.BinOp, use: ast.expr) -> Iterator[Shape]:
         shape = of_value(other)
         if not (isinstance(parent.op, (ast.Mult, ast.Mod)) and shape == _STR):
             yield shape
-    elif isinstance(parent.op, (ast.FloorDiv, ast.LShift, ast.RShift, ast.BitAnd, ast.BitXor, ast.Mod)):
-        yield _INT
-    elif isinstance(parent.op, (ast.Sub, ast.Pow)):
+    elif isinstance(parent.op, _INTEGER_OPERATORS):
         yield _INT
     elif isinstance(parent.op, ast.Div):
         yield _FLOAT

@@ -136,7 +136,8 @@ class Server:
         return answered
 
     def _patience_s(self, case: dict[str, Any]) -> float:
-        return _HUNG_S + calls.WAITS * self.limit_s * (1 + len(case.get("mutants", ())) / 4)
+        waits: float = calls.WAITS
+        return _HUNG_S + waits * self.limit_s * (1 + len(case.get("mutants", ())) / 4)
 
     def _become_child(self, cases: list[dict[str, Any]], writing: int, question: dict[str, Any]) -> None:
         """Never returns."""

@@ -221,7 +221,9 @@ class Writer:
 
     def _attributes(self, actual: str, value: Snapshot) -> list[str]:
         name = quoted(repr(value.type.rpartition(".")[2]), self._style.single_quotes)
-        is_kind = f"isinstance({actual}, {value.named})" if value.named else f"type({actual}).__name__ == {name}"
+        is_kind = (
+            f"isinstance({actual}, {value.named})" if value.named else f"type({actual}).__name__ == {name}"
+        )
         lines = [self._assertion(is_kind)]
         for attribute, expression in value.attributes.items():
             lines += self._equal(f"{actual}.{attribute}", Snapshot("", expression), set())

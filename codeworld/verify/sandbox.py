@@ -40,7 +40,6 @@ _SYSTEM = (
     "/etc/ld.so.cache",
     "/etc/localtime",
 )
-_OWN = (Path(__file__).parent, Path(__file__).parents[1] / "testgen")  # our scripts that run inside
 _GROUPS = Path("/sys/fs/cgroup/pids")
 _HOME = Path("/run/home")  # under bubblewrap
 _LOOK_S = 0.02  # between two looks of the watchdog
@@ -49,11 +48,13 @@ _OUTPUT_BYTES = 64_000  # of the end of what was printed
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What a run may use; memory and processes are those of all its processes together."""
+    """What a run may use; memory and processes are those of all its processes together. ``address_mb`` bounds the
+    addresses of each process, 0 as ``memory_mb``."""
 
     wall_s: float = 60.0
     cpu_s: int = 60
     memory_mb: int = 2048
+    address_mb: int = 0
     processes: int = 64
     file_mb: int = 64
 
@@ -76,15 +77,16 @@ def run(
     project: Path,
     changed: Mapping[Path, str] | None = None,
     limits: Limits = Limits(),
+    readable: Sequence[Path] = (),
+    variables: Mapping[str, str] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
     """Run ``command`` in ``project``, where ``changed`` texts stand instead of files or are new ones (absolute paths
-    within it). Nothing that it starts outlives the call. Raises OSError when it cannot be started at all."""
+    within it), with the folders ``readable`` and the environment ``variables`` beside what every command needs. Nothing
+    that it starts outlives the call. Raises OSError when it cannot be started at all."""
     with tempfile.TemporaryFile("w+b") as output:
-        with _started(command, project, changed or {}, limits, subprocess.DEVNULL, output) as (
-            process,
-            missing,
-        ):
+        job = _Job(command, project, changed or {}, limits, readable, variables or {})
+        with _started(job, subprocess.DEVNULL, output) as (process, missing):
             reason = _watch(process, limits, should_stop)
         return _outcome(process.returncode, reason, output, missing)
 
@@ -109,13 +111,15 @@ def converse(
     project: Path,
     changed: Mapping[Path, str] | None = None,
     limits: Limits = Limits(),
+    readable: Sequence[Path] = (),
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Conversation]:
     """As ``run``, for a command that answers questions: who reads from it sees the end of its output once it went past
     a limit or ``should_stop`` turned true. It ends with the block."""
     with tempfile.TemporaryFile("w+b") as said:
         pipe = subprocess.PIPE
-        with _started(command, project, changed or {}, limits, pipe, pipe, said) as (process, missing):
+        job = _Job(command, project, changed or {}, limits, readable)
+        with _started(job, pipe, pipe, said) as (process, missing):
             over = threading.Event()
 
             def watch() -> None:
@@ -131,20 +135,24 @@ def converse(
                 watching.join()
 
 
+class _Job(msgspec.Struct, frozen=True):
+    command: Sequence[str]
+    project: Path
+    changed: Mapping[Path, str]
+    limits: Limits
+    readable: Sequence[Path] = ()
+    variables: Mapping[str, str] = {}
+
+
 @contextlib.contextmanager
 def _started(
-    command: Sequence[str],
-    project: Path,
-    changed: Mapping[Path, str],
-    limits: Limits,
-    stdin: int,
-    stdout: int | IO[bytes],
-    stderr: int | IO[bytes] = subprocess.STDOUT,
+    job: _Job, stdin: int, stdout: int | IO[bytes], stderr: int | IO[bytes] = subprocess.STDOUT
 ) -> Iterator[tuple[subprocess.Popen[bytes], tuple[str, ...]]]:
     """The process; what is left of it is killed with the end of the block."""
-    project = project.resolve()
+    project, limits = job.project.resolve(), job.limits
+    folders = [*_readable(job.command, project), *job.readable]
     with tempfile.TemporaryDirectory(prefix="codeworld-sandbox-", ignore_cleanup_errors=True) as name:
-        jailed = _prepared(command, project, changed, Path(name), limits)
+        jailed = _prepared(job.command, project, folders, job.changed, Path(name), limits)
         with _few_processes(limits.processes) as enter:
             process = subprocess.Popen(
                 [*enter, *jailed.arguments],
@@ -152,7 +160,7 @@ def _started(
                 stdout=stdout,
                 stderr=stderr,
                 cwd=jailed.cwd,
-                env=_environment(jailed.home),
+                env={**_environment(jailed.home), **job.variables},
                 start_new_session=True,
             )
             try:
@@ -178,14 +186,19 @@ def _offered() -> sandbox_probe.Sandbox:
 
 
 def _prepared(
-    command: Sequence[str], project: Path, changed: Mapping[Path, str], place: Path, limits: Limits
+    command: Sequence[str],
+    project: Path,
+    readable: Sequence[Path],
+    changed: Mapping[Path, str],
+    place: Path,
+    limits: Limits,
 ) -> _Jailed:
     """The command line that runs ``command`` under what this machine offers."""
-    offered, readable = _offered(), _readable(command, project)
+    offered = _offered()
     spaced = offered.bubblewrap or offered.user_namespaces  # where processes are counted for each sandbox
     sizes = (
         limits.cpu_s,
-        limits.memory_mb,
+        limits.address_mb or limits.memory_mb,
         limits.file_mb,
         limits.processes + _OWN_PROCESSES if spaced else 0,
     )
@@ -202,7 +215,7 @@ def _prepared(
         instead = copy / path.relative_to(project)
         instead.parent.mkdir(parents=True, exist_ok=True)
         instead.write_text(text, encoding="utf-8", newline="")
-    files = [*_SYSTEM, *map(str, readable), "/dev", "/proc", str(copy), *map(str, _OWN)]
+    files = [*_SYSTEM, *map(str, readable), "/dev", "/proc", str(copy), str(Path(__file__).parent)]
     launch = _launch(sandbox_launcher.Plan(*sizes, landlock=files, writable=[str(home)]), command)
     jail = ["unshare", "-rnpf", "--kill-child"] if offered.user_namespaces else []
     return _Jailed([*jail, *launch], copy, home, (*offered.missing(), *_unbounded()))
@@ -260,7 +273,7 @@ def _bubblewrap(
 ) -> list[str]:
     arguments = ["bwrap", "--unshare-all", "--die-with-parent", "--new-session", "--cap-drop", "ALL"]
     arguments += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", str(_HOME)]
-    for folder in (*_SYSTEM, *map(str, readable), str(project), *map(str, _OWN)):
+    for folder in (*_SYSTEM, *map(str, readable), str(project), str(Path(__file__).parent)):
         arguments += ["--ro-bind-try", folder, folder]
     opened = _opened(project, changed)
     # A new file needs a folder that can be written to: one of our own with the same entries.
