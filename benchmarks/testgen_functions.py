@@ -5,6 +5,8 @@ from __future__ import annotations
 import ast
 import os
 import random
+import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -24,6 +26,7 @@ QUOTAS = {
     "spotify/luigi": 11,
 }
 LEAST_LINES = 4
+IS_TEST = re.compile(r"tests?|test_\w+\.py|\w+_test\.py|conftest\.py")
 
 
 def draw(work: Path, seed: int = 0) -> Iterator[tuple[Path, Path, str, str]]:
@@ -58,6 +61,9 @@ def checkout(name: str, work: Path) -> Path:
         )
         subprocess.run(["tar", "-x", "-C", str(root)], input=packed.stdout, check=True)
         (root / ".git").mkdir()  # what marks a project's root
+        # People's own tests of what is drawn would be judged with ours, and are inputs that peers do not see.
+        for path in [one for one in root.rglob("*") if IS_TEST.fullmatch(one.name)]:
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     return root
 
 

@@ -228,7 +228,11 @@ def all_pass(tests: Path) -> bool:
         known = {name for mark in tables for name in names_of(mark)}
         if set(inspect.signature(function).parameters) - known or len(tables) > 1:
             raise Fixtures
-        rows = [dict(zip(names_of(tables[0]), row)) for row in tables[0].args[1]] if tables else [{}]
+        rows = (
+            [dict(zip(names_of(tables[0]), row, strict=True)) for row in tables[0].args[1]]
+            if tables
+            else [{}]
+        )
         expected = [mark for mark in marks if mark.name == "xfail"]
         for row in rows:
             try:

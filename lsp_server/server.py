@@ -231,18 +231,29 @@ def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> 
 def create_server() -> CodeworldServer:
     """A server with all features."""
     from lsp_server.features import (
+        code_action,
         commands,
         completion,
         fix,
+        generate_tests,
         inline_completion,
-        quickfix,
         summary,
         sync,
         workspace,
     )
 
     server = CodeworldServer()
-    for feature in (inline_completion, completion, sync, workspace, commands, summary, quickfix, fix):
+    for feature in (
+        inline_completion,
+        completion,
+        sync,
+        workspace,
+        commands,
+        summary,
+        code_action,
+        fix,
+        generate_tests,
+    ):
         feature.register(server)
     return server
 

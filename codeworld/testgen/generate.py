@@ -95,6 +95,9 @@ def _written(
         )
         if should_stop():
             return Reject("cancelled")
+        if result.problem and home.text is not None:
+            home = _beside(place, home)  # the file that is there cannot be run itself
+            continue
         if result.problem:
             return Reject("tests-do-not-run", result.problem)
         if not result.failed:
@@ -111,9 +114,14 @@ def _place(kept: list[Kept], place: Place, module: Module, home: Home) -> tuple[
     try:
         return placed(kept, place, module, home), home
     except (Clash, SyntaxError):  # the file that is there cannot take them
-        path = home.path.with_name(f"test_{place.file.stem}_recorded.py")
-        home = msgspec.structs.replace(home, path=path, text=None)
+        home = _beside(place, home)
         return placed(kept, place, module, home), home
+
+
+def _beside(place: Place, home: Home) -> Home:
+    """A file of its own, where the one that is there cannot be extended."""
+    path = home.path.with_name(f"test_{place.file.stem}_recorded.py")
+    return msgspec.structs.replace(home, path=path, text=path.read_text() if path.exists() else None)
 
 
 def _generated(

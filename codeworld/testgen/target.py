@@ -71,6 +71,17 @@ def read_module(text: str, qualname: str = "") -> Module:
     return Module(text, tree, tuple(found), functions, tuple(skipped))
 
 
+def parses(text: str) -> bool:
+    """Whether it is Python."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return False
+    return True
+
+
 def at_line(text: str, line: int) -> str:
     """The qualified name of the innermost function or class that holds ``line`` (from 1), "" outside of all. What does
     not parse holds none."""
