@@ -18,6 +18,7 @@ from codeworld.canvas import Reject
 from codeworld.cli_fix import diff
 from codeworld.errors import BadInput, CommandError
 from codeworld.summary.cache import write_atomically
+from codeworld.testgen import doubts
 from codeworld.testgen.cases import Generated
 from codeworld.testgen.generate import Settings, generate
 from codeworld.testgen.propose import Proposer
@@ -102,10 +103,7 @@ def notes(made: Generated) -> Sequence[str]:
     lines = [
         f"{len(made.kept)} cases record what the code does today; {killed} of {mutants} mutants fail them"
     ]
-    lines += [
-        f"suspected bug, line {one.line}: {one.call} gives {one.observed}, expected: {one.expected}"
-        for one in made.doubts
-    ]
+    lines += [f"suspected bug, line {one.line}: {doubts.said(one)}" for one in made.doubts]
     lines += [f"not tested: {one.qualname}: {one.reason}" for one in made.untested]
     if made.flaky:
         lines.append(f"{made.flaky} cases were dropped: they did not do the same every time")

@@ -51,8 +51,11 @@ class Caller:
 
     def why_not(self) -> str:
         """What makes it impossible to call, "" when nothing does."""
-        if self._has_receiver and self._maker.known(self.target.owner)["kind"] == "unknown":
+        if self._has_receiver and not self._maker.can_make(self._receiver):
             return f"{self.target.owner} cannot be constructed"
+        for one in self.parameters:
+            if one.required and not self._maker.can_make(one.shape):
+                return f"no value of type {one.shape} can be made for {one.name}"
         return ""
 
     def fresh(self) -> Input:

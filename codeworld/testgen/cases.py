@@ -124,7 +124,8 @@ class Mutant(msgspec.Struct, frozen=True):
 
 
 class Doubt(msgspec.Struct, frozen=True):
-    """Behaviour that contradicts what is written; not frozen in a test. ``line`` is where it is written."""
+    """Behaviour that contradicts what is written, or, for "crash", an exception that nothing documents (``expected`` is
+    then empty); not frozen in a test. ``line`` is where it is written or raised."""
 
     qualname: str
     line: int

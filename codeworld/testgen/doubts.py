@@ -63,7 +63,7 @@ def of_call(target: Target, case: Case, observed: Observed) -> Doubt | None:
             target.qualname,
             raised.line or target.line,
             call,
-            "no such exception is documented",
+            "",
             text,
             "crash",
         )
@@ -74,6 +74,13 @@ def of_call(target: Target, case: Case, observed: Observed) -> Doubt | None:
     return Doubt(
         target.qualname, target.returns_line or target.line, call, str(target.returns), seen, "annotation"
     )
+
+
+def said(doubt: Doubt) -> str:
+    """In a sentence."""
+    if doubt.source == "crash":
+        return f"{doubt.call} ends in {doubt.observed}, which nothing documents"
+    return f"{doubt.call} gives {doubt.observed}, and the {doubt.source} says {doubt.expected}"
 
 
 def of_example(target: Target, example: Example, observed: Observed) -> Doubt | None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from codeworld.canvas import Reject
+from codeworld.testgen import doubts
 from codeworld.testgen.cases import Generated, Kept, Untested
 from codeworld.testgen.checking import RUNS, check, command_of
 from codeworld.testgen.execution import CannotImport, Place, open_worker
@@ -89,7 +90,10 @@ def _written(
     kept = [*suite.kept]
     flaky = suite.flaky
     for _ in range(_MOST_REPAIRS):
-        written, home = _place(kept, place, module, home)
+        try:
+            written, home = _place(kept, place, module, home)
+        except Clash as error:
+            return Reject("tests-do-not-run", f"{error} means something else in {home.path.name}")
         result = check(
             written, place, home, has_pytest, chance=chance, runs=settings.runs, should_stop=should_stop
         )
@@ -153,5 +157,5 @@ def _generated(
 
 def _reasons(suite: Suite) -> str:
     said = [f"{one.qualname}: {one.reason}" for one in suite.untested]
-    said += [f"{one.call} gives {one.observed}, not {one.expected}" for one in suite.doubts]
+    said += map(doubts.said, suite.doubts)
     return "; ".join(said) or "no call showed anything that a test could hold on to"

@@ -121,8 +121,26 @@ class Maker:
             return self._callable(shape, scale)
         return self._container(shape, scale, depth)
 
+    def can_make(self, shape: Shape, depth: int = 0) -> bool:
+        """Whether there is a way to a value of this shape."""
+        if shape.kind == "union":
+            return any(self.can_make(one, depth) for one in shape.of)
+        if shape.kind != "object":
+            return True
+        known = self.known(shape.name)
+        if known["kind"] == "alias":
+            of = of_text(known["text"])
+            return of != shape and depth <= _DEEPEST and self.can_make(of, depth + 1)
+        needed = [of_text(one) for _, one, required, _ in known.get("parameters", ()) if required and one]
+        return (
+            known["kind"] != "unknown"
+            and depth <= _DEEPEST
+            and all(self.can_make(o, depth + 1) for o in needed)
+        )
+
     def _one_of(self, shapes: Sequence[Shape]) -> Shape:
         """None is tried seldom: one call with it is enough."""
+        shapes = [one for one in shapes if self.can_make(one)] or shapes
         return self.chance.choice([one for one in shapes for _ in range(1 if one == NONE else 3)])
 
     def _scalar(self, kind: str, scale: Scale, name: str, depth: int = 0) -> str:

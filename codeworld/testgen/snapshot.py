@@ -110,7 +110,7 @@ def _container(value: Any, kind: type, imports: set[tuple[str, str]], depth: int
     if kind in (set, frozenset):
         text = f"{{{', '.join(sorted(map(inner, value)))}}}" if value else "set()"
         return text if kind is set else f"frozenset({text if value else ''})"
-    if isinstance(value, dict) and _compares_as(kind, dict, collections.Counter):
+    if isinstance(value, dict) and _compares_as(kind, dict, collections.Counter, collections.OrderedDict):
         return f"{{{', '.join(f'{inner(key)}: {inner(one)}' for key, one in value.items())}}}"
     if kind is collections.deque:
         imports.add(("collections", "deque"))

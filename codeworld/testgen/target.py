@@ -18,7 +18,9 @@ from codeworld.testgen.usage import Function, Usage
 _RAISES = re.compile(
     r"^\s*:raises?\s+([\w.]+)|^\s{2,}(\w+(?:Error|Exception|Interrupt|Exit|Warning))\s*[:\n]", re.M
 )
-_SECTION = re.compile(r"^\s*(Raises|Exceptions)\s*:?\s*$|\b[Rr]aises?\s+(?:an?\s+)?:?\w*:?`?(\w+)", re.M)
+_SENTENCE = re.compile(
+    r"\b[Rr]aises?\s+(?:an?\s+)?(?::\w+:)?`*(\w+(?:Error|Exception|Exit|Interrupt|Warning))\b"
+)
 _IGNORED_DECORATORS = ("overload", "abstractmethod", "fixture")
 _DUNDERS = frozenset(
     f"__{name}__"
@@ -234,7 +236,7 @@ def _shape(one: ast.arg, default: ast.expr | None, usage: Usage) -> Shape:
 def documented_exceptions(docstring: str) -> tuple[str, ...]:
     """Names of exceptions that a docstring says are raised, in any of the usual styles."""
     found = [one for groups in _RAISES.findall(docstring) for one in groups if one]
-    found += [two for _, two in _SECTION.findall(docstring) if two[:1].isupper()]
+    found += _SENTENCE.findall(docstring)
     return tuple(dict.fromkeys(one.rpartition(".")[2] for one in found))
 
 
