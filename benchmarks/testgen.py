@@ -34,6 +34,7 @@ from codeworld.testgen.generate import Settings, generate
 
 EVAL = Path(os.environ.get("CODEWORLD_EVAL", "/work/shared/eval"))
 METHODS = ("codeworld", "codeworld+model", "pynguin", "hypothesis")
+JUDGE_S = 900.0
 JUDGE = Path(__file__).with_name("testgen_judge.py")
 
 
@@ -164,7 +165,8 @@ def judge(item: Item, text: str, options: argparse.Namespace) -> dict[str, Any]:
     done = subprocess.run(
         [str(options.judge), str(JUDGE), str(item.file), str(tests), str(options.mutants),
          *([item.qualname] if item.qualname else [])],
-        capture_output=True, text=True, cwd=folder, timeout=3600,
+        capture_output=True, text=True, cwd=folder, timeout=JUDGE_S,
+        stdin=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(import_root(item))},
     )  # fmt: skip
     if done.returncode:
@@ -184,7 +186,11 @@ def measure(item: Item, method: str, options: argparse.Namespace) -> Result:
     begin_s, begin_cpu_s = time.monotonic(), cpu_s()
     text, reason, extra = make[method]()
     wall_s, used_s = time.monotonic() - begin_s, cpu_s() - begin_cpu_s
-    judged = judge(item, text, options) if text is not None else {}
+    judged: dict[str, Any] = {}
+    try:
+        judged = judge(item, text, options) if text is not None else {}
+    except subprocess.TimeoutExpired:
+        reason = "judging the suite took too long"
     return Result(
         item.part,
         method,

@@ -1,7 +1,7 @@
 """The code action ``source.generateTests`` and workspace/executeCommand ``codeworld.generateTests``.
 
-Both run the document's code in the sandbox, so both need a workspace that the user trusts (the setting ``tests.trusted``).
-Nothing is written by the server: the editor gets an edit that it can show before it applies it.
+Both run the document's code in the sandbox, so both need a workspace that the user trusts (``tests.trusted``). Nothing
+is written by the server: the editor gets an edit that it can show before it applies it.
 """
 
 from __future__ import annotations
