@@ -206,8 +206,6 @@ def make_tests(
 ) -> None:
     """Unit tests that have run: they record what the code does, and fail when it does something else. The code runs in
     a sandbox. What contradicts documentation is reported, not recorded."""
-    from rich.console import Console
-
     from codeworld import cli_tests
 
     file, qualname = cli_tests.split(target)
@@ -219,7 +217,6 @@ def make_tests(
         budget_s=budget,
         with_model=model,
         in_process=no_engine,
-        console=Console(stderr=True),
     )
     if made.degraded:
         _report(made.degraded, 0)

@@ -9,13 +9,11 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
-
 from codeworld import source
 from codeworld.backend import open_model
 from codeworld.canvas import Reject
 from codeworld.cli_fix import diff
+from codeworld.cli_progress import bar
 from codeworld.errors import BadInput, CommandError
 from codeworld.summary.cache import write_atomically
 from codeworld.testgen import doubts
@@ -44,12 +42,9 @@ def split(argument: str) -> tuple[Path, str]:
     return Path(argument), ""
 
 
-def make(
-    path: Path, qualname: str, *, budget_s: float, with_model: bool, in_process: bool, console: Console
-) -> Made:
+def make(path: Path, qualname: str, *, budget_s: float, with_model: bool, in_process: bool) -> Made:
     """Make tests, with a bar on a terminal. Raises BadInput and CommandError."""
     text = source.read(path)
-    columns = (TextColumn("making tests"), BarColumn(), MofNCompleteColumn())
     propose, degraded = None, ""
     with ExitStack() as stack:
         if with_model:
@@ -58,8 +53,7 @@ def make(
                 propose = Proposer(text, model.infill)
             except CommandError as error:
                 degraded = str(error)
-        bars = stack.enter_context(Progress(*columns, console=console, transient=True))
-        task = bars.add_task("", total=None)
+        advance = stack.enter_context(bar())
         made = generate(
             path,
             text,
@@ -67,7 +61,7 @@ def make(
             qualname=qualname,
             propose=propose,
             settings=Settings(budget_s=budget_s),
-            progress=lambda done, total: bars.update(task, completed=done, total=total),
+            progress=advance,
         )
     if isinstance(made, Reject):
         return Made(str(path), qualname, None, f"{made.reason} {made.detail}".strip(), degraded)

@@ -128,9 +128,10 @@ class Runner:
             sys.settrace(self._trace)
         try:
             done["mode"], value = _call(code, names)
-        except RecursionError:
+        except (RecursionError, MemoryError) as error:
             sys.settrace(None)
-            done["died"] = "it went past the recursion limit"
+            deep = isinstance(error, RecursionError)
+            done["died"] = "it went past the recursion limit" if deep else "it needed too much memory"
             return
         except (Exception, SystemExit) as error:
             sys.settrace(None)

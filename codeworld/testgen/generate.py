@@ -13,6 +13,7 @@ from pathlib import Path
 import msgspec
 
 from codeworld.canvas import Reject
+from codeworld.errors import CommandError
 from codeworld.testgen import doubts
 from codeworld.testgen.cases import Generated, Kept, Untested
 from codeworld.testgen.checking import RUNS, check, command_of
@@ -68,6 +69,10 @@ def generate(
             has_pytest = worker.has_pytest
     except CannotImport as error:
         return Reject("cancelled") if should_stop() else Reject("does-not-import", str(error))
+    except CommandError:
+        if should_stop():  # that is why the sandbox has ended
+            return Reject("cancelled")
+        raise
     if should_stop():
         return Reject("cancelled")
     if not suite.kept:
