@@ -9,6 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import msgspec
+
 from codeworld import source
 from codeworld.backend import open_model
 from codeworld.canvas import Reject
