@@ -42,7 +42,7 @@ def draw(work: Path, seed: int = 0) -> Iterator[tuple[Path, Path, str, str]]:
         yield root, root / file, module, qualname
 
 
-def checkout(name: str, work: Path) -> Path:
+def checkout(name: str, work: Path, *, with_tests: bool = False) -> Path:
     """The manifest's commit of a repository, as files."""
     root = work / name.replace("/", "+")
     if not root.exists():
@@ -62,7 +62,7 @@ def checkout(name: str, work: Path) -> Path:
         subprocess.run(["tar", "-x", "-C", str(root)], input=packed.stdout, check=True)
         (root / ".git").mkdir()  # what marks a project's root
         # People's own tests of what is drawn would be judged with ours, and are inputs that peers do not see.
-        for path in [one for one in root.rglob("*") if IS_TEST.fullmatch(one.name)]:
+        for path in [one for one in root.rglob("*") if not with_tests and IS_TEST.fullmatch(one.name)]:
             shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
     return root
 

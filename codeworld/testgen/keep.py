@@ -159,7 +159,8 @@ def _with_hung(done: Observed, before: Observed) -> Observed:
 
 def _views(observed: Observed) -> tuple[bool, ...]:
     """Whether to assert on what changed as well; only that, where nothing is returned."""
-    says_more = bool(observed.changed or observed.printed or observed.files)
+    changed = any(one.expr is not None or one.attributes for one in observed.changed.values())
+    says_more = changed or bool(observed.printed or observed.files)
     if observed.value is not None and observed.value.expr == "None" and says_more:
         return (True,)
     return (False, True) if says_more else (False,)

@@ -113,6 +113,14 @@ def _twin(place: Place, files: list[Path]) -> Path | None:
             return best
     if "." not in place.module:
         return None
+    package = place.module.rpartition(".")[0]  # some test a package at a time
+    of_package = re.compile(
+        rf"^\s*(?:from\s+{re.escape(package)}(?:\.\w+)?\s+import|import\s+{re.escape(package)}\b)", re.M
+    )
+    together = [one for one in files if one.name in (f"test_{parent}.py", f"{parent}_test.py")]
+    for one in together:
+        if _imports(one, of_package):
+            return one
     importing = [one for one in files[:400] if _imports(one, imported)]
     return importing[0] if len(importing) == 1 else None
 
