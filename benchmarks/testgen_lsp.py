@@ -12,6 +12,7 @@ import asyncio
 import subprocess
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import msgspec
 
@@ -64,11 +65,11 @@ async def generate(root: Path, python: Path) -> list[dict[str, Any]]:
 def put(change: dict[str, Any]) -> None:
     """Apply one document change to the disk; positions are in UTF-16 units of lines that are ASCII here."""
     if change.get("kind") == "create":
-        path = Path(change["uri"].removeprefix("file://"))
+        path = path_of(change["uri"])
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch(exist_ok=False)
         return
-    path = Path(change["textDocument"]["uri"].removeprefix("file://"))
+    path = path_of(change["textDocument"]["uri"])
     lines = path.read_text().splitlines(keepends=True)
     for edit in sorted(change["edits"], key=lambda one: -one["range"]["start"]["line"]):
         start, end = edit["range"]["start"], edit["range"]["end"]
@@ -81,6 +82,10 @@ def put(change: dict[str, Any]) -> None:
         )
         lines = (head + edit["newText"] + tail).splitlines(keepends=True)
     path.write_text("".join(lines))
+
+
+def path_of(uri: str) -> Path:
+    return Path(unquote(uri.removeprefix("file://")))
 
 
 def own_tests(root: Path, python: Path) -> str:

@@ -16,6 +16,7 @@ from codeworld.verify import sandbox
 
 RUNS = 3
 _RUN_S = 60.0
+_QUIET = ("-q", "--tb=line", "-rfE", "-p", "no:cacheprovider", "-o", "console_output_style=classic")
 _FAILED = re.compile(r"^(?:FAILED|ERROR) \S*?::(?:\w+::)?(test_\w+)", re.M)
 _FAILED_UNITTEST = re.compile(r"^(?:FAIL|ERROR): (test_\w+)", re.M)
 
@@ -41,12 +42,9 @@ def command_of(place: Place, home: Home, has_pytest: bool, tests: Sequence[str] 
         "-m",
         "unittest",
         "discover",
-        "-s",
-        folder,
-        "-p",
-        home.path.name,
-        "-t",
-        folder,
+        f"-s{folder}",
+        f"-t{folder}",
+        f"-p{home.path.name}",
     ]
 
 
@@ -70,27 +68,7 @@ def check(
             break
         if number:
             chance.shuffle(names)
-        command = command_of(place, msgspec.structs.replace(home, python_path=""), has_pytest, names)
-        if has_pytest:
-            command += [
-                "-q",
-                "--tb=line",
-                "-rfE",
-                "-p",
-                "no:cacheprovider",
-                "-o",
-                "console_output_style=classic",
-            ]
-        limits = sandbox.Limits(wall_s=_RUN_S, cpu_s=int(_RUN_S), memory_mb=4096)
-        changed = {**place.changed, home.path: written.text}
-        done = sandbox.run(
-            command,
-            project=place.root,
-            changed=changed,
-            limits=limits,
-            variables={"PYTHONPATH": str(place.root / home.python_path)} if home.python_path else {},
-            should_stop=should_stop,
-        )
+        done = _run(names, written, place, home, has_pytest, should_stop)
         missing = done.missing
         if done.status == "passed":
             continue
@@ -99,6 +77,25 @@ def check(
             return Check(frozenset(failed), done.reason or _last_line(done.output), missing)
         failed |= found
     return Check(frozenset(failed), "", missing)
+
+
+def _run(
+    names: Sequence[str],
+    written: Placed,
+    place: Place,
+    home: Home,
+    has_pytest: bool,
+    should_stop: Callable[[], bool],
+) -> sandbox.Outcome:
+    command = command_of(place, msgspec.structs.replace(home, python_path=""), has_pytest, names)
+    return sandbox.run(
+        [*command, *_QUIET] if has_pytest else command,
+        project=place.root,
+        changed={**place.changed, home.path: written.text},
+        limits=sandbox.Limits(wall_s=_RUN_S, cpu_s=int(_RUN_S), memory_mb=4096),
+        variables={"PYTHONPATH": str(place.root / home.python_path)} if home.python_path else {},
+        should_stop=should_stop,
+    )
 
 
 def _last_line(output: str) -> str:

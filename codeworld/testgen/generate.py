@@ -56,17 +56,8 @@ def generate(
             "nothing-to-test", "; ".join(f"{one.qualname}: {one.reason}" for one in module.untested)
         )
     place = place_of(file, root, {file.resolve(): text})
-    total_s = min(settings.most_s, settings.budget_s * len(module.targets))
-    names = frozenset(one.owner if one.kind == "constructor" else one.name for one in module.targets)
-    calls = calls_in_repository(names, root, place.file)
     try:
-        with open_worker(place, wall_s=3 * total_s + 60, should_stop=should_stop) as worker:
-            suite = Builder(module, worker, calls, propose).build(
-                Plan(total_s, settings.seed), should_stop, progress
-            )
-            home = home_of(place, worker.has_pytest)
-            missing = worker.missing
-            has_pytest = worker.has_pytest
+        found = _found(place, module, propose, settings, should_stop, progress)
     except CannotImport as error:
         return Reject("cancelled") if should_stop() else Reject("does-not-import", str(error))
     except CommandError:
@@ -75,32 +66,50 @@ def generate(
         raise
     if should_stop():
         return Reject("cancelled")
-    if not suite.kept:
-        return Reject("no-test", _reasons(suite))
-    return _written(suite, place, module, home, has_pytest, missing, settings, should_stop)
+    if not found.suite.kept:
+        return Reject("no-test", _reasons(found.suite))
+    return _written(found, place, module, settings, should_stop)
+
+
+class _Found(msgspec.Struct, frozen=True):
+    suite: Suite
+    has_pytest: bool  # in the project's interpreter
+    missing: tuple[str, ...]
+
+
+def _found(
+    place: Place,
+    module: Module,
+    propose: Propose | None,
+    settings: Settings,
+    should_stop: Callable[[], bool],
+    progress: Callable[[int, int], None],
+) -> _Found:
+    """What is worth keeping. Raises CannotImport and other CommandErrors."""
+    total_s = min(settings.most_s, settings.budget_s * len(module.targets))
+    names = frozenset(one.owner if one.kind == "constructor" else one.name for one in module.targets)
+    calls = calls_in_repository(names, place.root, place.file)
+    with open_worker(place, wall_s=3 * total_s + 60, should_stop=should_stop) as worker:
+        builder = Builder(module, worker, calls, propose)
+        suite = builder.build(Plan(total_s, settings.seed), should_stop, progress)
+        return _Found(suite, worker.has_pytest, worker.missing)
 
 
 def _written(
-    suite: Suite,
-    place: Place,
-    module: Module,
-    home: Home,
-    has_pytest: bool,
-    missing: tuple[str, ...],
-    settings: Settings,
-    should_stop: Callable[[], bool],
+    found: _Found, place: Place, module: Module, settings: Settings, should_stop: Callable[[], bool]
 ) -> Generated | Reject:
     """The tests in their file, all of which pass however they are ordered."""
     chance = random.Random(settings.seed)
-    kept = [*suite.kept]
-    flaky = suite.flaky
+    home = home_of(place, found.has_pytest)
+    kept = [*found.suite.kept]
+    flaky = found.suite.flaky
     for _ in range(_MOST_REPAIRS):
         try:
             written, home = _place(kept, place, module, home)
         except Clash as error:
             return Reject("tests-do-not-run", f"{error} means something else in {home.path.name}")
         result = check(
-            written, place, home, has_pytest, chance=chance, runs=settings.runs, should_stop=should_stop
+            written, place, home, found.has_pytest, chance=chance, runs=settings.runs, should_stop=should_stop
         )
         if should_stop():
             return Reject("cancelled")
@@ -110,7 +119,7 @@ def _written(
         if result.problem:
             return Reject("tests-do-not-run", result.problem)
         if not result.failed:
-            return _generated(suite, kept, written, place, home, has_pytest, flaky, missing)
+            return _generated(found, kept, written, place, home, flaky)
         dropped = [one for block in written.blocks if block.name in result.failed for one in block.kept]
         flaky += len(dropped)
         kept = [one for one in kept if one not in dropped]
@@ -134,15 +143,9 @@ def _beside(place: Place, home: Home) -> Home:
 
 
 def _generated(
-    suite: Suite,
-    kept: list[Kept],
-    written: Placed,
-    place: Place,
-    home: Home,
-    has_pytest: bool,
-    flaky: int,
-    missing: tuple[str, ...],
+    found: _Found, kept: list[Kept], written: Placed, place: Place, home: Home, flaky: int
 ) -> Generated:
+    suite = found.suite
     lost = {one.target.qualname for one in suite.kept} - {one.target.qualname for one in kept}
     untested = [*suite.untested, *(Untested(name, "it does not always do the same") for name in sorted(lost))]
     return Generated(
@@ -150,13 +153,13 @@ def _generated(
         text=written.text,
         before=home.text,
         framework=home.style.framework,
-        command=tuple(command_of(place, home, has_pytest)),
+        command=tuple(command_of(place, home, found.has_pytest)),
         kept=tuple(kept),
         summaries=suite.summaries,
         doubts=suite.doubts,
         untested=tuple(untested),
         flaky=flaky,
-        missing=missing,
+        missing=found.missing,
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -78,6 +80,15 @@ def test_a_unittest_project_gets_unittest(make: Make, root: Path) -> None:
     assert "class ShopRecordedTest(unittest.TestCase):" in found.text
     assert "assertRaises" in found.text
     assert run(found, root).returncode == 0
+
+
+def test_a_project_with_an_environment_of_its_own_and_without_pytest(make: Make, root: Path) -> None:
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(root / ".venv")], check=True)
+    found = made(make("import sys\n\n\ndef own() -> bool:\n    return '.venv' in sys.prefix\n"))
+    assert found.framework == "unittest"
+    assert found.command[0] == str(root.resolve() / ".venv" / "bin" / "python")
+    assert "assertIs(own(), True)" in found.text
+    assert "unittest" in found.command
 
 
 KINDS = {
