@@ -260,6 +260,55 @@ def commit_message(
         print(made.text, end="")
 
 
+@app.command(name="tests")
+def make_tests(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE[:QUALNAME]", help="A Python file, or a function, method or class of it."
+        ),
+    ],
+    write: Annotated[
+        bool, typer.Option("--write", help="Write the tests where the project keeps them.")
+    ] = False,
+    budget: Annotated[
+        float, typer.Option(min=1.0, max=600.0, metavar="SECONDS", help="For each function, at most.")
+    ] = 10.0,
+    model: Annotated[bool, typer.Option(help="Have the model propose inputs, too.")] = False,
+    no_engine: InProcess = False,
+    json: Json = False,
+) -> None:
+    """Unit tests that have run: they record what the code does, and fail when it does something else. The code runs in
+    a sandbox. What contradicts documentation is reported, not recorded."""
+    from codeworld import cli_tests
+
+    file, qualname = cli_tests.split(target)
+    if write:
+        cli_tests.check_writable(file)
+    made = cli_tests.make(
+        file,
+        qualname,
+        budget_s=budget,
+        with_model=model,
+        in_process=no_engine,
+    )
+    if made.degraded:
+        _report(made.degraded, 0)
+    if made.generated is not None and write:
+        cli_tests.write(made.generated)
+    if json:
+        _print_json(made)
+    elif made.generated is not None:
+        print(
+            f"→ {made.generated.path}" if write else cli_tests.patch(made.generated),
+            end="\n" if write else "",
+        )
+    if made.generated is None:
+        raise typer.Exit(_report(f"nothing to offer: {made.reason}", 1))
+    for line in cli_tests.notes(made.generated):
+        _report(line, 0)
+
+
 @app.command(name="summarize")
 def summarize_repository(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="The repository, or a folder of it.")],

@@ -40,7 +40,7 @@ async def find_fixes(
     from codeworld.repair.repair import repair
 
     stop = threading.Event()
-    infill = _bridge(server, asyncio.get_running_loop(), stop) if with_model else None
+    infill = bridge(server, asyncio.get_running_loop(), stop) if with_model else None
 
     def should_stop() -> bool:
         return stop.is_set() or is_cancelled()
@@ -84,7 +84,7 @@ def workspace_edit(server: CodeworldServer, document: OpenDocument, fix: Fix) ->
     return lsp.WorkspaceEdit(document_changes=[lsp.TextDocumentEdit(identifier, list(edits))])
 
 
-def _bridge(
+def bridge(
     server: CodeworldServer, loop: asyncio.AbstractEventLoop, stop: threading.Event
 ) -> Callable[[InfillRequest], InfillReply]:
     """Ask the engine from the thread. Who gets no answer goes on without a model."""

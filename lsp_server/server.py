@@ -237,6 +237,7 @@ def create_server() -> CodeworldServer:
         completion,
         fix,
         generate_docstring,
+        generate_tests,
         inline_completion,
         summary,
         sync,
@@ -255,6 +256,7 @@ def create_server() -> CodeworldServer:
         fix,
         commit_message,
         generate_docstring,
+        generate_tests,
     ):
         feature.register(server)
     return server

@@ -27,6 +27,7 @@ TORCH_FREE = (
     "codeworld.summary.check",
     "codeworld.summary.summarize",
     "codeworld.syntax.document",
+    "codeworld.testgen.generate",
     "codeworld.verify.checks",
     "codeworld.verify.sandbox",
 )

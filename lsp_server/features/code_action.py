@@ -7,10 +7,14 @@ from typing import Any
 
 from lsprotocol import types as lsp
 
-from lsp_server.features import generate_docstring, quickfix
+from lsp_server.features import generate_docstring, generate_tests, quickfix
 from lsp_server.server import CodeworldServer
 
-_OWNERS = {quickfix.OWNER: quickfix, generate_docstring.OWNER: generate_docstring}
+_OWNERS = {
+    quickfix.OWNER: quickfix,
+    generate_docstring.OWNER: generate_docstring,
+    generate_tests.OWNER: generate_tests,
+}
 
 
 def register(server: CodeworldServer) -> None:
