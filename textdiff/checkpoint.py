@@ -18,7 +18,9 @@ FILES = 5  # of at most 15 MB each
 
 def save(network: TextNetwork, folder: Path, *, int8: bool, tokenizer: Path) -> None:
     """Write weights (int8 with a scale per row, or bf16), ``config.json`` and a copy of ``tokenizer``."""
-    code_checkpoint.write(network.state_dict(), network.config, folder, int8=int8, files=FILES if int8 else 2 * FILES)
+    code_checkpoint.write(
+        network.state_dict(), network.config, folder, int8=int8, files=FILES if int8 else 2 * FILES
+    )
     if tokenizer.resolve() != (folder / "tokenizer.json").resolve():
         shutil.copyfile(tokenizer, folder / "tokenizer.json")
 
@@ -28,12 +30,16 @@ def load(folder: Path) -> TextNetwork:
     try:
         config = text_config.load(folder / "config.json")
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"cannot read {folder / 'config.json'}: {str(error).splitlines()[0]}") from error
+        raise CheckpointError(
+            f"cannot read {folder / 'config.json'}: {str(error).splitlines()[0]}"
+        ) from error
     with torch.device("meta"):
         network = TextNetwork(config)
     stored = code_checkpoint.read_tensors(folder)
     code_checkpoint.fit(network, stored, folder)
-    network.load_state_dict({name: code_checkpoint.dense(stored, name) for name in network.state_dict()}, assign=True)
+    network.load_state_dict(
+        {name: code_checkpoint.dense(stored, name) for name in network.state_dict()}, assign=True
+    )
     return network.requires_grad_(True)
 
 

@@ -12,7 +12,15 @@ from codeworld.model.config import ModelConfig
 # What the decoder does with the target: continuous diffusion, or one of its twins of the same size, data and compute.
 Kind = Literal["gaussian", "masked", "autoregressive"]
 
-LENGTHS: Final = (8, 12, 16, 24, 32, 48, 64)  # of a canvas, in tokens; a text and END fill it, more ENDs follow
+LENGTHS: Final = (
+    8,
+    12,
+    16,
+    24,
+    32,
+    48,
+    64,
+)  # of a canvas, in tokens; a text and END fill it, more ENDs follow
 
 
 class TextConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -38,7 +46,16 @@ class TextConfig(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def block(self) -> ModelConfig:
         """As codeworld's blocks want it."""
-        names = ("width", "heads", "kv_heads", "head_size", "mlp_width", "vocabulary", "rope_base", "norm_epsilon")
+        names = (
+            "width",
+            "heads",
+            "kv_heads",
+            "head_size",
+            "mlp_width",
+            "vocabulary",
+            "rope_base",
+            "norm_epsilon",
+        )
         return ModelConfig(**{name: getattr(self, name) for name in names})
 
 

@@ -48,11 +48,18 @@ from textdiff.source import (
     text_source,
 )
 
-CAPS: Final[dict[Task, int]] = {"docstring": 6_000, "commit": 4_000, "body": 800, "text": 1_000, "continue": 700}
+CAPS: Final[dict[Task, int]] = {
+    "docstring": 3_000,
+    "commit": 1_200,
+    "body": 300,
+    "text": 600,
+    "continue": 400,
+}
 SAME_TARGET: Final = 8  # of one task in all repositories together
 NEWEST_HELD_OUT: Final = 20  # commits of each training repository, for the split by time
 SHARD_LIMIT: Final = 15 * 10**6
-TOTAL_LIMIT: Final = 58 * 10**6
+TOTAL_LIMIT: Final = 56 * 10**6
+EXAMPLE_BYTES: Final = 180  # compressed, about: what the first try assumes
 _NOT_SUMMARY: Final = re.compile(
     r"https?:|\bTODO\b|\bFIXME\b|^(see|test|tests|same as|override|overrides|inherited|deprecated)\b|[{}|<>]{2}|^\W*$"
     r"|:(param|return|type)\b|@\w+|^\W",
@@ -97,16 +104,26 @@ def usable_summary(target: str) -> bool:
     """Whether a summary is an English sentence of ordinary length that says something."""
     letters = sum(character.isalpha() and character.isascii() for character in target)
     words = target.count(" ") + 1
-    return 3 <= words <= 42 and len(target) <= 280 and letters >= 0.68 * len(target) and not _NOT_SUMMARY.search(target)
+    return (
+        3 <= words <= 42
+        and len(target) <= 280
+        and letters >= 0.68 * len(target)
+        and not _NOT_SUMMARY.search(target)
+    )
 
 
-def changes(source: Source, git_dir: Path, restricted: tuple[str, ...], since: str | None) -> Iterator[Example]:
+def changes(
+    source: Source, git_dir: Path, restricted: tuple[str, ...], since: str | None
+) -> Iterator[Example]:
     """Commits, newest first: subject from diff and history, body from diff and subject."""
-    for one in commits.mine(git_dir, restricted, f"@{since}" if since else None):
+    scanned = commits.SCANNED * (1 if source.role == "train" else 4)
+    for one in commits.mine(git_dir, restricted, f"@{since}" if since else None, scanned):
         text = commit_source(one.diff, one.history)
         yield Example("commit", source.repo, one.commit, text, one.subject, one.time)
         if one.body:
-            yield Example("body", source.repo, one.commit, body_source(one.diff, one.subject), one.body, one.time)
+            yield Example(
+                "body", source.repo, one.commit, body_source(one.diff, one.subject), one.body, one.time
+            )
 
 
 def documentation(
@@ -119,7 +136,9 @@ def documentation(
         text = filters.decode(data)
         for number, one in enumerate(prose.paragraphs(text) if text else ()):
             task: Task = "continue" if one.previous else "text"
-            yield Example(task, source.repo, f"{path}#{number}", text_source(one.keyword, one.previous), one.text)
+            yield Example(
+                task, source.repo, f"{path}#{number}", text_source(one.keyword, one.previous), one.text
+            )
 
 
 def extract(job: Job) -> str:
@@ -149,7 +168,7 @@ def extract(job: Job) -> str:
         windows = dedup.load_windows(job.decontamination)
         found += [one for one in outside if dedup.evaluation_hits(_plain(one), windows) <= dedup.MAX_HITS]
     partial = job.stage.with_suffix(".part")
-    partial.write_bytes(msgspec.msgpack.encode(_capped(found) if source.role == "train" else found))
+    partial.write_bytes(msgspec.msgpack.encode(found))
     partial.replace(job.stage)
     return note
 
@@ -163,7 +182,10 @@ def _capped(found: list[Example]) -> list[Example]:
     """A stable choice of at most CAPS of each task; the order is kept."""
     kept: list[Example] = []
     for task, cap in CAPS.items():
-        own = sorted((one for one in found if one.task == task), key=lambda e: filters.share(f"text {e.repo} {e.place}"))
+        own = sorted(
+            (one for one in found if one.task == task),
+            key=lambda e: filters.share(f"text {e.repo} {e.place}"),
+        )
         kept += own[:cap]
     chosen = {(one.task, one.place) for one in kept}
     return [one for one in found if (one.task, one.place) in chosen]
@@ -232,10 +254,10 @@ def select(stages: dict[str, Path], heldout: set[str], evaluation: Path) -> tupl
     by_time: list[Example] = []
     for repo in sorted(stages.keys() - heldout):
         examples = read_stage(stages[repo])
-        newest = {e.place for e in examples if e.task == "commit"}
-        newest = {e.place for e in [e for e in examples if e.task == "commit"][:NEWEST_HELD_OUT]} if len(newest) > 200 else set()
-        by_time += [e for e in examples if e.place in newest and e.task == "commit"]
-        training += [e for e in examples if e.place not in newest and selection.admits(e)]
+        dated = [e for e in examples if e.task == "commit"]  # newest first
+        newest = {e.place for e in dated[:NEWEST_HELD_OUT]} if len(dated) >= 10 * NEWEST_HELD_OUT else set()
+        by_time += [e for e in dated if e.place in newest]
+        training += [e for e in _capped(examples) if e.place not in newest and selection.admits(e)]
     evaluation.mkdir(parents=True, exist_ok=True)
     for task, examples in [*by_task.items(), ("commit-time", by_time)]:
         encoded = b"".join(msgspec.json.encode(one) + b"\n" for one in examples)
@@ -248,20 +270,24 @@ def write_shards(examples: list[Example], out: Path) -> list[tuple[str, int, int
     random choice of each task is kept."""
     folder = out / "train"
     folder.mkdir(parents=True, exist_ok=True)
-    share, count = 1.0, 5
+    share, count = min(1.0, TOTAL_LIMIT / (EXAMPLE_BYTES * max(1, len(examples)))), 5
     encode = msgspec.json.Encoder().encode
     while True:
         for old in folder.glob("shard-*.jsonl.xz"):
             old.unlink()
         lines: list[list[bytes]] = [[] for _ in range(count)]
         for one in examples:
-            chance = filters.share(f"{one.repo} {one.place}")  # a commit and its body share a shard, and the diff
+            chance = filters.share(
+                f"{one.repo} {one.place}"
+            )  # a commit and its body share a shard, and the diff
             if chance < share:
                 lines[int(chance / share * count)].append(encode(one))
         shards = []
         for number, own in enumerate(lines):
             target = folder / f"shard-{number:03d}.jsonl.xz"
-            target.write_bytes(lzma.compress(b"\n".join(own) + b"\n", preset=8))
+            target.write_bytes(
+                lzma.compress(b"\n".join(own) + b"\n", preset=3)
+            )  # 6 takes 2.4 times as long and saves 12 %
             shards.append((target.name, len(own), target.stat().st_size))
             print(*shards[-1], file=sys.stderr, flush=True)
         total = sum(size for _, _, size in shards)
@@ -277,11 +303,18 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="textdiff.corpus", description=__doc__)
     parser.add_argument("--manifest", type=Path, required=True, help="TSV: repo, role, licence, commit")
     parser.add_argument("--mirrors", type=Path, required=True)
-    parser.add_argument("--code-corpus", type=Path, required=True, help="final/ of codeworld.training.corpus's output")
+    parser.add_argument(
+        "--code-corpus", type=Path, required=True, help="final/ of codeworld.training.corpus's output"
+    )
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--evaluation", type=Path, required=True, help="folder for text-*.jsonl of held-out repositories")
+    parser.add_argument(
+        "--evaluation", type=Path, required=True, help="folder for text-*.jsonl of held-out repositories"
+    )
     parser.add_argument("--decontamination", type=Path, required=True)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument(
+        "--staged", action="store_true", help="read no repositories; use those that were read before"
+    )
     given = parser.parse_args(arguments)
     begin = time.monotonic()
     (given.out / "stage").mkdir(parents=True, exist_ok=True)
@@ -289,9 +322,14 @@ def main(arguments: list[str] | None = None) -> int:
     stages = {source.repo: given.out / "stage" / f"{source.slug}.msgpack" for source in sources}
     work = [Job(s, given.mirrors, given.code_corpus, stages[s.repo], given.decontamination) for s in sources]
     with ProcessPoolExecutor(given.jobs) as pool:
-        for number, (source, note) in enumerate(zip(sources, pool.map(extract, work), strict=True)):
+        work = [] if given.staged else work
+        for number, (source, note) in enumerate(zip(sources, pool.map(extract, work), strict=False)):
             if note or number % 20 == 0:
-                print(f"{time.monotonic() - begin:.0f} s {number} {source.repo} {note}", file=sys.stderr, flush=True)
+                print(
+                    f"{time.monotonic() - begin:.0f} s {number} {source.repo} {note}",
+                    file=sys.stderr,
+                    flush=True,
+                )
     present = {repo: stage for repo, stage in stages.items() if stage.exists()}
     heldout = {source.repo for source in sources if source.role != "train"}
     examples, selection = select(present, heldout, given.evaluation)

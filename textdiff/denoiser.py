@@ -16,9 +16,11 @@ the steps of the sampler are the cost already, and loops would multiply it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codeworld.model.config import ModelConfig
@@ -37,6 +39,13 @@ class Memory(NamedTuple):
     positions: Tensor
 
 
+class KeysValues(NamedTuple):
+    """What one layer of the decoder sees of memory, [B, kv_heads, S, head_size] each."""
+
+    keys: Tensor
+    values: Tensor
+
+
 class DecoderBlock(Block):
     """A block whose attention also sees memory: its keys and values are put before the canvas's own."""
 
@@ -44,20 +53,25 @@ class DecoderBlock(Block):
         super().__init__(config)
         self.memory_kv = nn.Linear(config.width, 2 * config.kv_heads * config.head_size, bias=False)
 
+    def remember(self, memory: Tensor, cos: Tensor, sin: Tensor) -> KeysValues:
+        """Keys, rotated to memory's positions, and values of memory [B, S, width]; cos, sin [B, 1, S, head_size]."""
+        seen = self.memory_kv(memory).view(*memory.shape[:2], -1, self.head_size).transpose(1, 2)
+        keys, values = seen.chunk(2, dim=1)
+        return KeysValues(rotate(keys, cos, sin), values)
+
     def forward(  # type: ignore[override]
-        self, x: Tensor, turns: tuple[Tensor, Tensor], memory: Tensor, memory_turns: tuple[Tensor, Tensor], attend: Attend
+        self, x: Tensor, cos: Tensor, sin: Tensor, seen_keys: Tensor, seen_values: Tensor, attend: Attend
     ) -> Tensor:
-        """x [B, T, width], memory [B, S, width]; turns are cos and sin [B or 1, 1, T or S, head_size]."""
+        """x [B, T, width]; cos and sin [B or 1, 1, T, head_size]; what is remembered of B sources or of one."""
         batch, length, _ = x.shape
         qkv = self.qkv(self.attention_norm(x)).view(batch, length, -1, self.head_size).transpose(1, 2)
         qk, v = torch.split(qkv, [sum(self.heads[:2]), self.heads[2]], dim=1)
-        q, k = torch.split(rotate(qk, *turns), self.heads[:2], dim=1)
-        seen = self.memory_kv(memory).view(batch, memory.shape[1], -1, self.head_size).transpose(1, 2)
-        seen_k, seen_v = seen.chunk(2, dim=1)
-        mixed = attend(q, torch.cat((rotate(seen_k, *memory_turns), k), dim=2), torch.cat((seen_v, v), dim=2))
-        x = x + self.out(mixed.transpose(1, 2).reshape(batch, length, -1))
+        q, k = torch.split(rotate(qk, cos, sin), self.heads[:2], dim=1)
+        keys = torch.cat((seen_keys.expand(batch, -1, -1, -1), k), dim=2)
+        values = torch.cat((seen_values.expand(batch, -1, -1, -1), v), dim=2)
+        x = x + self.out(attend(q, keys, values).transpose(1, 2).reshape(batch, length, -1))
         gate, up = self.gate_up(self.mlp_norm(x)).chunk(2, dim=-1)
-        y: Tensor = x + self.down(nn.functional.silu(gate) * up)
+        y: Tensor = x + self.down(F.silu(gate) * up)
         return y
 
 
@@ -86,7 +100,9 @@ class TextNetwork(nn.Module):
         super().__init__()
         self.config = config
         block = config.block
-        self.embedding = nn.Embedding(config.vocabulary, config.width)  # of sources; the output matrix as well
+        self.embedding = nn.Embedding(
+            config.vocabulary, config.width
+        )  # of sources; the output matrix as well
         self.encoder = Encoder(block, config.encoder_layers)
         self.decoder = Decoder(block, config.decoder_layers)
         self.length_head = nn.Linear(config.width, len(LENGTHS), bias=False)
@@ -96,7 +112,9 @@ class TextNetwork(nn.Module):
             self.codebook = Codebook(config.vocabulary, config.code_size)
             self.noisy = nn.Linear(config.code_size, config.width, bias=False)
             self.guess = nn.Linear(config.code_size, config.width, bias=False)  # self-conditioning
-            self.level = nn.Sequential(nn.Linear(2 * WAVES, config.width), nn.SiLU(), nn.Linear(config.width, config.width))
+            self.level = nn.Sequential(
+                nn.Linear(2 * WAVES, config.width), nn.SiLU(), nn.Linear(config.width, config.width)
+            )
             self.given = nn.Parameter(torch.zeros(config.width))  # instead of a level: this token is decided
             self.schedule = Schedule(location=first_location(config.code_size))
             nn.init.zeros_(self.guess.weight)
@@ -106,7 +124,9 @@ class TextNetwork(nn.Module):
         cos, sin = rotary(positions, self.config.head_size, self.config.rope_base)
         return cos[:, None], sin[:, None]
 
-    def encode(self, ids: Tensor, positions: Tensor, attend: Attend, dtype: torch.dtype | None = None) -> Memory:
+    def encode(
+        self, ids: Tensor, positions: Tensor, attend: Attend, dtype: torch.dtype | None = None
+    ) -> Memory:
         """ids [B, S] int64 at positions [B, S] -> memory."""
         x = self.embedding(ids)
         x = x if dtype is None else x.to(dtype)
@@ -115,11 +135,19 @@ class TextNetwork(nn.Module):
             x = block(x, cos, sin, attend)
         return Memory(self.encoder.norm(x), positions)
 
-    def decode(self, x: Tensor, positions: Tensor, memory: Memory, attend: Attend) -> Tensor:
-        """Embedded canvas x [B, T, width] at positions [B, T] -> hidden states [B, T, width]."""
-        turns, memory_turns = self.turns(positions), self.turns(memory.positions)
-        for block in self.decoder.blocks:
-            x = block(x, turns, memory.states, memory_turns, attend)
+    def remember(self, memory: Memory) -> list[KeysValues]:
+        """What each layer of the decoder sees of memory: once for all steps and candidates."""
+        cos, sin = self.turns(memory.positions)
+        blocks = (block for block in self.decoder.blocks if isinstance(block, DecoderBlock))
+        return [block.remember(memory.states, cos, sin) for block in blocks]
+
+    def decode(
+        self, x: Tensor, positions: Tensor, remembered: Sequence[KeysValues], attend: Attend
+    ) -> Tensor:
+        """Embedded canvas x [B, T, width] at positions [B or 1, T] -> hidden states [B, T, width]."""
+        cos, sin = self.turns(positions)
+        for block, seen in zip(self.decoder.blocks, remembered, strict=True):
+            x = block(x, cos, sin, seen.keys, seen.values, attend)
         hidden: Tensor = self.decoder.norm(x)
         return hidden
 

@@ -19,11 +19,12 @@ from codeworld.model.loss import linear_cross_entropy
 from codeworld.model.network import Attend
 from codeworld.model.tokenizer import FILL, MASK
 from codeworld.training.train import FLEX_OPTIONS
-from textdiff.denoiser import Memory, TextNetwork
+from textdiff.denoiser import KeysValues, Memory, TextNetwork
 from textdiff.embedding import CHUNK_ROWS
 from textdiff.schedule import alpha_sigma, spread_times
 
 Batch = dict[str, Tensor]
+Seen = list[KeysValues]
 
 SMALLEST_RATE = 0.05  # of masked tokens
 
@@ -88,7 +89,9 @@ class Objective(nn.Module):
         super().__init__()
         self.network, self.flex = network, flex
         self.copies = 1 if network.config.kind == "autoregressive" else copies
-        self.passes = random.Random(0)  # the same in all processes: with and without self-conditioning take other times
+        self.passes = random.Random(
+            1
+        )  # the same in all processes, whose passes then take as long; begins with two passes
         self.create_block_mask: Callable[..., BlockMask] = create_block_mask
         if flex:
             for block in (*network.encoder.blocks, *network.decoder.blocks):
@@ -127,12 +130,13 @@ class Objective(nn.Module):
             dtype = torch.bfloat16 if on_gpu else torch.float32
             memory = network.encode(batch["source_ids"], batch["source_position"], read, dtype)
             length = self._length_loss(memory, batch)
+            seen = network.remember(memory)
             if network.config.kind == "gaussian":
-                token, parts = self._gaussian(memory, targets, write, dtype)
+                token, parts = self._gaussian(seen, targets, write, dtype)
             elif network.config.kind == "masked":
-                token, parts = self._masked(memory, targets, write, dtype)
+                token, parts = self._masked(seen, targets, write, dtype)
             else:
-                token, parts = self._autoregressive(memory, targets, write, dtype)
+                token, parts = self._autoregressive(seen, targets, write, dtype)
         return token + 0.1 * length + sum(parts.values()), {
             "token": token.detach(),
             "length": length.detach(),
@@ -146,7 +150,9 @@ class Objective(nn.Module):
         logits = self.network.length_logits(first).float().flatten(0, 1)
         return F.cross_entropy(logits, batch["length"].flatten(), ignore_index=-100)
 
-    def _cross_entropy(self, hidden: Tensor, weight: Tensor, ids: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
+    def _cross_entropy(
+        self, hidden: Tensor, weight: Tensor, ids: Tensor, scale: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Sum of scale * nats, and the nats [B, T]."""
         flat = hidden.flatten(0, 1)
         chunk = -(-len(flat) // -(-len(flat) // CHUNK_ROWS))  # equal chunks: one compiled shape
@@ -154,7 +160,7 @@ class Objective(nn.Module):
         return total, nats.view(ids.shape)
 
     def _gaussian(
-        self, memory: Memory, targets: Targets, write: Attend, dtype: torch.dtype
+        self, seen: Seen, targets: Targets, write: Attend, dtype: torch.dtype
     ) -> tuple[Tensor, dict[str, Tensor]]:
         network = self.network
         rows = network.codebook.rows()
@@ -168,7 +174,7 @@ class Objective(nn.Module):
 
         def hidden(guess: Tensor) -> Tensor:
             x = network.noisy_input(z, gamma, guess, targets.given).to(dtype)
-            states = network.decode(x, targets.position, memory, write)
+            states = network.decode(x, targets.position, seen, write)
             return torch.cat((states, posterior.to(states.dtype)), dim=-1)
 
         guess = torch.zeros_like(z)
@@ -185,7 +191,9 @@ class Objective(nn.Module):
         """The expected rows of a first pass (self-conditioning, Chen et al. 2022)."""
         states = hidden(guess).flatten(0, 1)
         weight = output.detach().to(states.dtype)
-        found = torch.cat([self.network.codebook.expected(part @ weight.T) for part in states.split(CHUNK_ROWS // 2)])
+        found = torch.cat(
+            [self.network.codebook.expected(part @ weight.T) for part in states.split(CHUNK_ROWS // 2)]
+        )
         return torch.where(targets.given[..., None], guess, found.view(guess.shape))
 
     @staticmethod
@@ -196,7 +204,7 @@ class Objective(nn.Module):
         return torch.gather(times, 1, targets.group.clamp(min=0) % width)
 
     def _masked(
-        self, memory: Memory, targets: Targets, write: Attend, dtype: torch.dtype
+        self, seen: Seen, targets: Targets, write: Attend, dtype: torch.dtype
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Absorbing diffusion (Sahoo et al. 2024, MDLM): masked at a rate drawn per example, weighted by its inverse."""
         network = self.network
@@ -205,18 +213,18 @@ class Objective(nn.Module):
         x = network.embedding(torch.where(masked, MASK, targets.ids)).to(dtype)
         weight = targets.weight * masked / rate
         scale = weight / targets.weight.sum().clamp(min=1e-6)
-        hidden = network.decode(x, targets.position, memory, write)
+        hidden = network.decode(x, targets.position, seen, write)
         token, _ = self._cross_entropy(hidden, network.embedding.weight, targets.ids, scale)
         return token, {}
 
     def _autoregressive(
-        self, memory: Memory, targets: Targets, write: Attend, dtype: torch.dtype
+        self, seen: Seen, targets: Targets, write: Attend, dtype: torch.dtype
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Each token from those before it; a text is begun by FILL."""
         network = self.network
         before = F.pad(targets.ids[:, :-1], (1, 0), value=FILL)
         before = torch.where(targets.position == 0, FILL, before)
-        hidden = network.decode(network.embedding(before).to(dtype), targets.position, memory, write)
+        hidden = network.decode(network.embedding(before).to(dtype), targets.position, seen, write)
         scale = targets.weight / targets.weight.sum().clamp(min=1e-6)
         token, _ = self._cross_entropy(hidden, network.embedding.weight, targets.ids, scale)
         return token, {}

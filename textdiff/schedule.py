@@ -2,8 +2,7 @@
 
 Levels are drawn so that each step of time removes the same share of the loss (time warping, Dieleman et al. 2022; the
 information-uniform schedule, Chen et al. 2026, LangFlow): the cross-entropy as a function of gamma is fitted by a scaled
-Gumbel distribution function, whose inverse turns uniform times into levels. At inference the same curve spaces the steps,
-and ``diversity`` bends it (see ``levels``).
+Gumbel distribution function, whose inverse turns uniform times into levels. At inference the same curve spaces the steps.
 """
 
 from __future__ import annotations
@@ -59,4 +58,6 @@ def spread_times(shape: tuple[int, ...], device: torch.device) -> Tensor:
     independent draws, and any subset is spread nearly as well."""
     count = torch.Size(shape).numel()
     start = torch.rand((), device=device, dtype=torch.float64)
-    return ((start + GOLDEN * torch.arange(count, device=device, dtype=torch.float64)) % 1).float().view(shape)
+    return (
+        ((start + GOLDEN * torch.arange(count, device=device, dtype=torch.float64)) % 1).float().view(shape)
+    )

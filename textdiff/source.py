@@ -94,7 +94,9 @@ def _walk(node: ast.AST, prefix: str, lines: list[str]) -> Iterator[Definition]:
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             name = prefix + child.name
             of_class = isinstance(child, ast.ClassDef)
-            code = _class_code(child, lines) if isinstance(child, ast.ClassDef) else _function_code(child, lines)
+            code = (
+                _class_code(child, lines) if isinstance(child, ast.ClassDef) else _function_code(child, lines)
+            )
             if code:
                 kind: Literal["function", "class"] = "class" if of_class else "function"
                 yield Definition(kind, name, child.lineno, ast.get_docstring(child, clean=False), code)
@@ -105,7 +107,11 @@ def _walk(node: ast.AST, prefix: str, lines: list[str]) -> Iterator[Definition]:
 
 def _docstring_node(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> ast.Expr | None:
     first = node.body[0] if node.body else None
-    found = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
+    found = (
+        isinstance(first, ast.Expr)
+        and isinstance(first.value, ast.Constant)
+        and isinstance(first.value.value, str)
+    )
     return first if found and isinstance(first, ast.Expr) else None
 
 
@@ -144,7 +150,10 @@ def _class_code(node: ast.ClassDef, lines: list[str]) -> str:
 
 
 def _header_end(node: ast.ClassDef) -> int:
-    ends = [base.end_lineno or base.lineno for base in [*node.bases, *(keyword.value for keyword in node.keywords)]]
+    ends = [
+        base.end_lineno or base.lineno
+        for base in [*node.bases, *(keyword.value for keyword in node.keywords)]
+    ]
     return max([node.lineno, *ends]) + 1
 
 

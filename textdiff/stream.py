@@ -115,9 +115,15 @@ class Row:
             and self.targets + target <= shape.targets
         )
 
-    def add(self, source: list[int], target: list[int], weight: list[float], given: list[int], length: int) -> None:
+    def add(
+        self, source: list[int], target: list[int], weight: list[float], given: list[int], length: int
+    ) -> None:
         """Append an example; ``length`` is the index in LENGTHS of the smallest canvas that holds it."""
-        a, s, t = self.arrays, slice(self.sources, self.sources + len(source)), slice(self.targets, self.targets + len(target))
+        a, s, t = (
+            self.arrays,
+            slice(self.sources, self.sources + len(source)),
+            slice(self.targets, self.targets + len(target)),
+        )
         a["source_ids"][s], a["source_doc"][s] = source, self.docs
         a["source_position"][s] = np.arange(-len(source), 0)
         a["target_ids"][t], a["target_doc"][t] = target, self.docs
@@ -140,7 +146,9 @@ class Packer:
             source, target, weight, given, length = self.drawn(example)
             place = next((row for row in rows if row.fits(len(source), len(target))), None)
             if place is None:
-                full = max(rows, key=lambda row: row.sources / self.shape.sources + row.targets / self.shape.targets)
+                full = max(
+                    rows, key=lambda row: row.sources / self.shape.sources + row.targets / self.shape.targets
+                )
                 yield full.arrays
                 rows.remove(full)
                 place = Row(self.shape)
@@ -213,5 +221,7 @@ class TextRows(IterableDataset[dict[str, Tensor]]):
             for i in rng.sample(range(len(examples)), len(examples)):
                 if rng.random() >= self.mixture.weights.get(examples[i]["task"], 0.0):
                     continue
-                found = known[i] = known[i] or tokenise(tokenizer, examples[i]["source"], examples[i]["target"])
+                found = known[i] = known[i] or tokenise(
+                    tokenizer, examples[i]["source"], examples[i]["target"]
+                )
                 yield found

@@ -65,13 +65,19 @@ class TextTrainer(Trainer):
         output = sum(size for name, size in sizes.items() if name in ("embedding.weight", "codebook.weight"))
         decoder = sum(size for name, size in sizes.items() if name.startswith("decoder.")) + output
         diffused = self.config.model.kind != "autoregressive"
-        looks = shape.targets * (config.copies if diffused else 1) * (7 / 6 if self.config.model.kind == "gaussian" else 1)
+        looks = (
+            shape.targets
+            * (config.copies if diffused else 1)
+            * (7 / 6 if self.config.model.kind == "gaussian" else 1)
+        )
         return 6.0 * config.rows_per_step * (encoder * shape.sources + decoder * looks)
 
 
 def load_config(path: Path) -> TextTrainConfig:
     """Raises msgspec.ValidationError, OSError."""
-    return msgspec.toml.decode(path.read_bytes(), type=TextTrainConfig, dec_hook=lambda kind, value: kind(value))
+    return msgspec.toml.decode(
+        path.read_bytes(), type=TextTrainConfig, dec_hook=lambda kind, value: kind(value)
+    )
 
 
 def run(config: TextTrainConfig) -> None:
@@ -93,13 +99,16 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--kind", choices=Kind.__args__, help="instead of the configuration's")  # type: ignore[attr-defined]
     parser.add_argument("--output", type=Path, help="instead of the configuration's")
     parser.add_argument("--minutes", type=float, help="instead of the configuration's")
+    parser.add_argument("--corpus", type=Path, help="instead of the configuration's")
+    parser.add_argument("--rows-per-step", type=int, help="instead of the configuration's, for more GPUs")
     parser.add_argument("--export", type=Path, metavar="FOLDER", help="write int8 weights here")
     given = parser.parse_args(arguments)
     if given.export:
         checkpoint.export(given.config, given.export)
         return
     config = load_config(given.config)
-    changes = {name: getattr(given, name) for name in ("output", "minutes") if getattr(given, name) is not None}
+    names = ("output", "minutes", "corpus", "rows_per_step")
+    changes = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
     if given.kind:
         changes["model"] = msgspec.structs.replace(config.model, kind=given.kind)
     run(msgspec.structs.replace(config, **changes))

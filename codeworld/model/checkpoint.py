@@ -57,9 +57,7 @@ def write(state: dict[str, Tensor], config: msgspec.Struct, folder: Path, *, int
         sizes[smallest] += value.nbytes
     for i, part in enumerate(parts):
         save_file(part, folder / f"model-{i}.safetensors")
-    (folder / "config.json").write_bytes(
-        msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n"
-    )
+    (folder / "config.json").write_bytes(msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n")
 
 
 def read_tensors(folder: Path) -> dict[str, Tensor]:

@@ -70,12 +70,23 @@ def log_entries(
     limit: int | None = None,
 ) -> Iterator[str]:
     """`fields` (git's format), END and the diff of each plain commit, newest first, in one text per commit."""
-    command = ["git", f"--git-dir={git_dir}", "-c", "core.quotePath=false", "log", revision, "--no-merges", "-p"]
+    command = [
+        "git",
+        f"--git-dir={git_dir}",
+        "-c",
+        "core.quotePath=false",
+        "log",
+        revision,
+        "--no-merges",
+        "-p",
+    ]
     command += ["--unified=3", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames"]
     command += [f"--format={_COMMIT}{fields}{END}", *([f"--since={since}"] if since else [])]
     command += [*([f"--max-count={limit}"] if limit else []), "--", *paths]
     environment = {**os.environ, "GIT_NO_LAZY_FETCH": "1"}  # a partial mirror must not ask the network
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment) as process:
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+    ) as process:
         assert process.stdout is not None
         lines = (line.decode("utf-8", "replace") for line in process.stdout)
         try:

@@ -144,7 +144,18 @@ def licensed_since(git_dir: Path) -> str | None:
     Each version of the licence files in the root is read; the last one that is not permissive ends what is cut off.
     """
     pathspec = [":(top,icase,glob)licen[sc]e*", ":(top,icase,glob)copying*"]
-    log = _git(git_dir, "log", "--reverse", "--no-renames", "--raw", "--no-abbrev", "--format=%ct", "HEAD", "--", *pathspec)
+    log = _git(
+        git_dir,
+        "log",
+        "--reverse",
+        "--no-renames",
+        "--raw",
+        "--no-abbrev",
+        "--format=%ct",
+        "HEAD",
+        "--",
+        *pathspec,
+    )
     versions: list[tuple[str, str]] = []
     moment = ""
     for line in log.decode("utf-8", "replace").splitlines():
@@ -156,7 +167,10 @@ def licensed_since(git_dir: Path) -> str | None:
     texts = iter(blobs(git_dir, (oid for _, oid in versions if oid)))
     since, restricted = "", False
     for moment, oid in versions:
-        was, restricted = restricted, bool(oid) and filters.restrictive_licence_text(next(texts).decode("utf-8", "replace"))
+        was, restricted = (
+            restricted,
+            bool(oid) and filters.restrictive_licence_text(next(texts).decode("utf-8", "replace")),
+        )
         if was and not restricted:
             since = moment
     return None if restricted else since
