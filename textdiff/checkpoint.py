@@ -1,4 +1,5 @@
-"""The text model on disk: as the code world model's checkpoints (``codeworld.model.checkpoint``), with its own config."""
+"""The text model on disk: as the code world model's checkpoints (``codeworld.model.checkpoint``), with its own
+config."""
 
 from __future__ import annotations
 

@@ -28,16 +28,18 @@ _BOT: Final = re.compile(
     re.IGNORECASE,
 )
 _USELESS: Final = re.compile(
-    r"^(merge\b|revert\b|wip\b|fixup!|squash!|amend!|auto[- ]?commit|\[?automat|initial commit|first commit|bump(ed|s|ing)?\b"
+    r"^(merge\b|revert\b|wip\b|fixup!|squash!|amend!|auto[- ]?commit|\[?automat|initial commit|first commit"
+    r"|bump(ed|s|ing)?\b|backport\b|changelog|checkpoint|test(s|ing)?$|done$|ok$|up$|todo\b|trigger\b|nightly\b|sync\b"
     r"|release\b|prepare (for )?release|version\b|v?\d+[\d.]+|updates? (version|changelog|changes|readme|dependenc)"
-    r"|\[?pre-commit|lint(ing)?$|typos?$|(fix|fixes|fixed|fixing)( (typos?|bugs?|tests?|lint|stuff|it|build|ci|errors?))?$"
-    r"|(minor|small|some|more|misc)\b.{0,20}$|clean ?up$|cosmetics?$|formatting$|pep-?8$|black$|isort$|updates?$|backport\b"
-    r"|changelog|checkpoint|test(s|ing)?$|done$|ok$|up$|todo\b|trigger\b|nightly\b|sync\b)",
+    r"|(fix|fixes|fixed|fixing)( (typos?|bugs?|tests?|lint|stuff|it|build|ci|errors?))?$"
+    r"|(minor|small|some|more|misc)\b.{0,20}$"
+    r"|\[?pre-commit|lint(ing)?$|typos?$|clean ?up$|cosmetics?$|formatting$|pep-?8$|black$|isort$|updates?$)",
     re.IGNORECASE,
 )
 _REFERENCE: Final = re.compile(
     r"\s*[([](gh-|pr )?#?\d+[)\]]\s*\.?$|\s*\[(ci|skip)[ -]?\w*\]\s*|^\[[\d.x]+\]\s*"
-    r"|^((fix(es|ed)?|close[sd]?|refs?|issue|pr|gh)[ -]?)?(#\d+|bpo-\d+)[\s:,.-]*|[\s,(-]*((fix(es|ed)?|close[sd]?|refs?|see|for)\s)?#\d+\)?\.?$",
+    r"|^((fix(es|ed)?|close[sd]?|refs?|issue|pr|gh)[ -]?)?(#\d+|bpo-\d+)[\s:,.-]*"
+    r"|[\s,(-]*((fix(es|ed)?|close[sd]?|refs?|see|for)\s)?#\d+\)?\.?$",
     re.IGNORECASE,
 )
 
@@ -54,7 +56,8 @@ class Commit(msgspec.Struct):
 
 
 def clean_subject(message: str) -> str:
-    """The first line of a message without pull request numbers and CI marks; "" when it says too little to learn from."""
+    """The first line of a message without pull request numbers and CI marks; "" when it says too little to learn
+    from."""
     line = " ".join(_REFERENCE.sub("", message.strip().split("\n", 1)[0].strip()).split())
     letters = sum(character.isalpha() and character.isascii() for character in line)
     few = not 2 <= line.count(" ") + 1 <= 24 or not 10 <= len(line) <= 120

@@ -1,9 +1,9 @@
 """The text corpus: examples (source, target) from the code corpus, from histories and from documentation.
 
-Functions and classes come from the code corpus's own spools (``codeworld.training.corpus``: licence-clean, without copies,
-decontaminated); commits and prose from the same bare mirrors under the same rules of path, licence and e-mail addresses,
-histories cut where a repository was relicensed. Held-out repositories become evaluation sets, and what equals one of
-their examples is dropped from training. Repositories of any other role are never opened.
+Functions and classes come from the code corpus's own spools (``codeworld.training.corpus``: licence-clean, without
+copies, decontaminated); commits and prose from the same bare mirrors under the same rules of path, licence and e-mail
+addresses, histories cut where a repository was relicensed. Held-out repositories become evaluation sets, and what
+equals one of their examples is dropped from training. Repositories of any other role are never opened.
 
     python -m textdiff.corpus --manifest M --mirrors DIR --code-corpus DIR/final --out OUT --evaluation DIR \\
         --decontamination HASHES

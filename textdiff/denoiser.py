@@ -2,16 +2,16 @@
 
 A published recipe at this size, conditioned on a source. Chosen: embedding diffusion with cross-entropy instead of a
 regression loss (CDCD, Dieleman et al. 2022), normalised rows, a learned information-uniform noise schedule,
-self-conditioning and the exact one-token posterior as a skip connection (LangFlow, Chen et al. 2026), an encoder and a
-decoder (SeqDiffuSeq, Yuan et al. 2022), noise and guidance in a bottleneck of 128 dimensions (ELF, Hu et al. 2026). Why
-this one: one loss and no balance between several (Diffusion-LM, Difformer), no simplex as wide as the vocabulary in each step
-(TESS), no separate likelihood term (PLAID), no frozen encoder whose latents have to be decoded (ELF), and it is the first of
-them that reached discrete diffusion's perplexity.
+self-conditioning and the exact one-token posterior as a skip connection (LangFlow, Chen et al. 2026), an encoder and
+a decoder (SeqDiffuSeq, Yuan et al. 2022), noise and guidance in a bottleneck of 128 dimensions (ELF, Hu et al. 2026).
+Why this one: one loss and no balance between several (Diffusion-LM, Difformer), no simplex as wide as the vocabulary
+in each step (TESS), no separate likelihood term (PLAID), no frozen encoder whose latents have to be decoded (ELF),
+and it is the first of them that reached discrete diffusion's perplexity.
 
-The condition is a tensor [B, S, width] ("memory"), so another reader's states can take the encoder's place. Memory keys and
-values join the canvas's own in one softmax. Sources end at position -1 and targets begin at 0, whatever their length: what
-a causal language model, from which the blocks come (``textdiff.warm_start``), expects. Blocks are not looped: on the CPU
-the steps of the sampler are the cost already, and loops would multiply it.
+The condition is a tensor [B, S, width] ("memory"), so another reader's states can take the encoder's place. Memory
+keys and values join the canvas's own in one softmax. Sources end at position -1 and targets begin at 0, whatever
+their length: what a causal language model, from which the blocks come (``textdiff.warm_start``), expects. Blocks are
+not looped: on the CPU the steps of the sampler are the cost already, and loops would multiply it.
 """
 
 from __future__ import annotations
@@ -85,7 +85,8 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Over the canvas and memory; bidirectional or, in the autoregressive twin, causal: the caller's ``attend`` decides."""
+    """Over the canvas and memory; bidirectional or, in the autoregressive twin, causal: the caller's ``attend``
+    decides."""
 
     def __init__(self, config: ModelConfig, layers: int) -> None:
         super().__init__()
@@ -152,8 +153,9 @@ class TextNetwork(nn.Module):
         return hidden
 
     def noisy_input(self, z: Tensor, gamma: Tensor, guess: Tensor, given: Tensor) -> Tensor:
-        """The decoder's input [B, T, width] for noisy rows z and the last guess of the clean ones, both [B, T, code_size],
-        at levels gamma [B, T]; where given, bool [B, T], z is the clean row of a token that is decided."""
+        """The decoder's input [B, T, width] for noisy rows z and the last guess of the clean ones, both [B, T,
+        code_size], at levels gamma [B, T]; where given, bool [B, T], z is the clean row of a token that is
+        decided."""
         rates = torch.exp(torch.linspace(0, 5, WAVES, device=gamma.device)) / 20
         angle = gamma[..., None] * rates
         told = self.level(torch.cat((angle.cos(), angle.sin()), dim=-1))

@@ -1,7 +1,7 @@
 """Tokens as points on a sphere: what Gaussian noise is added to, and how a distribution over tokens becomes a point.
 
-Rows have one length, so that the same noise hides a frequent token as well as a rare one (Dieleman et al. 2022, CDCD), and
-the posterior of a token given nothing but its own noisy row is a softmax of inner products.
+Rows have one length, so that the same noise hides a frequent token as well as a rare one (Dieleman et al. 2022,
+CDCD), and the posterior of a token given nothing but its own noisy row is a softmax of inner products.
 """
 
 from __future__ import annotations
@@ -26,4 +26,5 @@ class Codebook(nn.Module):
 
     def expected(self, logits: Tensor) -> Tensor:
         """The mean row, [..., size] fp32, under softmax(logits [..., vocabulary])."""
-        return F.softmax(logits.float(), dim=-1) @ self.rows()
+        rows: Tensor = F.softmax(logits.float(), dim=-1) @ self.rows()
+        return rows

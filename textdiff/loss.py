@@ -1,7 +1,9 @@
-"""From a batch of packed rows to a loss, for the diffusion model and its twins: the same rows, encoder and output matrix.
+"""From a batch of packed rows to a loss, for the diffusion model and its twins: the same rows, encoder and output
+matrix.
 
-A row holds many examples: their sources in one stream and their targets in another, ``doc`` says which belong together. The
-diffusion kinds look at each target ``copies`` times, with other noise each time, for one reading of its source.
+A row holds many examples: their sources in one stream and their targets in another, ``doc`` says which belong
+together. The diffusion kinds look at each target ``copies`` times, with other noise each time, for one reading of its
+source.
 """
 
 from __future__ import annotations
@@ -105,7 +107,9 @@ class Objective(nn.Module):
             options: Any = FLEX_OPTIONS
 
             def attend_flex(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
-                out: Tensor = flex_attention(q, k, v, block_mask=block_mask, enable_gqa=True, kernel_options=options)  # fmt: skip
+                out: Tensor = flex_attention(
+                    q, k, v, block_mask=block_mask, enable_gqa=True, kernel_options=options
+                )
                 return out
 
             return attend_flex
@@ -145,7 +149,7 @@ class Objective(nn.Module):
 
     def _length_loss(self, memory: Memory, batch: Batch) -> Tensor:
         """Cross-entropy of the smallest canvas that holds the target, from each source's first token."""
-        index = batch["first"]
+        index = batch["head"]
         first = torch.gather(memory.states, 1, index[..., None].expand(-1, -1, memory.states.shape[-1]))
         logits = self.network.length_logits(first).float().flatten(0, 1)
         return F.cross_entropy(logits, batch["length"].flatten(), ignore_index=-100)
@@ -184,16 +188,17 @@ class Objective(nn.Module):
         token, nats = self._cross_entropy(hidden(guess), output, targets.ids, scale)
         return token, {"schedule": 0.1 * network.schedule.misfit(gamma, nats, targets.weight)}
 
-    @torch.no_grad()
     def _first_guess(
         self, hidden: Callable[[Tensor], Tensor], guess: Tensor, output: Tensor, targets: Targets
     ) -> Tensor:
         """The expected rows of a first pass (self-conditioning, Chen et al. 2022)."""
-        states = hidden(guess).flatten(0, 1)
+        states = (
+            hidden(guess).detach().flatten(0, 1)
+        )  # not under no_grad: that would be one more graph to compile
         weight = output.detach().to(states.dtype)
-        found = torch.cat(
-            [self.network.codebook.expected(part @ weight.T) for part in states.split(CHUNK_ROWS // 2)]
-        )
+        with torch.no_grad():
+            parts: tuple[Tensor, ...] = torch.split(states, CHUNK_ROWS // 2)  # type: ignore[no-untyped-call]
+            found = torch.cat([self.network.codebook.expected(part @ weight.T) for part in parts])
         return torch.where(targets.given[..., None], guess, found.view(guess.shape))
 
     @staticmethod
@@ -206,7 +211,8 @@ class Objective(nn.Module):
     def _masked(
         self, seen: Seen, targets: Targets, write: Attend, dtype: torch.dtype
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """Absorbing diffusion (Sahoo et al. 2024, MDLM): masked at a rate drawn per example, weighted by its inverse."""
+        """Absorbing diffusion (Sahoo et al. 2024, MDLM): masked at a rate drawn per example, weighted by its
+        inverse."""
         network = self.network
         rate = self._times(targets).clamp(min=SMALLEST_RATE)
         masked = (torch.rand_like(rate) < rate) & ~targets.given

@@ -14,7 +14,8 @@ from textdiff.source import sentences
 PARAGRAPH_CHARS: Final = 260
 _WANTED: Final = re.compile(r"\.(md|rst)$", re.IGNORECASE)
 _UNWANTED: Final = re.compile(
-    r"(^|/)(changes|changelog|history|news|whats_?new|releases?|release[-_ ]?notes|authors|contributors|licen[sc]e|copying|notice"
+    r"(^|/)(changes|changelog|history|news|whats_?new|releases?|release[-_ ]?notes|authors|contributors|licen[sc]e"
+    r"|copying|notice"
     r"|code_of_conduct|security|\.github|locale|translations?|i18n|zh|ja|ko|fr|es|de|ru|pt)([-_./]|$)",
     re.IGNORECASE,
 )

@@ -1,13 +1,15 @@
-"""From a source to candidates: a few denoising steps on canvases of likely lengths, all candidates in one batch a length.
+"""From a source to candidates: a few denoising steps on canvases of likely lengths, all candidates in one batch a
+length.
 
-The diversity dial is the amplitude of the noise that a canvas begins with: 0 gives the one text that follows from no noise
-at all, 1 what the model was trained on. Guidance extrapolates from what the model would write knowing only the task (Ho and
-Salimans 2022).
+The diversity dial is the amplitude of the noise that a canvas begins with: 0 gives the one text that follows from no
+noise at all, 1 what the model was trained on. Guidance extrapolates from what the model would write knowing only the
+task (Ho and Salimans 2022).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import NamedTuple
 
 import msgspec
@@ -32,7 +34,8 @@ class Dials(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Candidate(NamedTuple):
-    """A text's ids, END excluded, and the mean log-probability of its tokens, END included, as the last step saw them."""
+    """A text's ids, END excluded, and the mean log-probability of its tokens, END included, as the last step saw
+    them."""
 
     ids: list[int]
     logprob_nats: float
@@ -135,7 +138,7 @@ class Sampler:
         guess = torch.zeros_like(clean)
         logits = torch.empty(0)
         levels = network.schedule.levels(dials.steps)
-        for now, then in zip(levels[:-1], levels[1:], strict=True):
+        for now, then in pairwise(levels):
             if should_stop():
                 return None, z
             z = torch.where(fixed, clean, z)
@@ -210,8 +213,8 @@ class Sampler:
 
 
 def allotted(probabilities: Sequence[float], count: int, prefix: int) -> list[tuple[int, int]]:
-    """(canvas length, candidates) for ``count`` candidates: each length gets its share, by the largest remainder; lengths
-    that a prefix leaves no room in get none."""
+    """(canvas length, candidates) for ``count`` candidates: each length gets its share, by the largest remainder;
+    lengths that a prefix leaves no room in get none."""
     shares = [p if size > prefix + 1 else 0.0 for p, size in zip(probabilities, LENGTHS, strict=True)]
     if not sum(shares):
         shares[-1] = 1.0

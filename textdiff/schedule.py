@@ -1,8 +1,9 @@
 """How much noise, and when: z = alpha x + sigma e with alpha^2 + sigma^2 = 1 and gamma = log(sigma^2 / alpha^2).
 
 Levels are drawn so that each step of time removes the same share of the loss (time warping, Dieleman et al. 2022; the
-information-uniform schedule, Chen et al. 2026, LangFlow): the cross-entropy as a function of gamma is fitted by a scaled
-Gumbel distribution function, whose inverse turns uniform times into levels. At inference the same curve spaces the steps.
+information-uniform schedule, Chen et al. 2026, LangFlow): the cross-entropy as a function of gamma is fitted by a
+scaled Gumbel distribution function, whose inverse turns uniform times into levels. At inference the same curve spaces
+the steps.
 """
 
 from __future__ import annotations
@@ -17,8 +18,8 @@ GOLDEN = 0.6180339887498949
 
 
 def first_location(dimensions: int) -> float:
-    """Where the curve begins to be learned: the level at which rows of so many dimensions, sqrt(2 dimensions) apart, are
-    about to be confused among thousands (the constant gives what LangFlow found for 768)."""
+    """Where the curve begins to be learned: the level at which rows of so many dimensions, sqrt(2 dimensions) apart,
+    are about to be confused among thousands (the constant gives what LangFlow found for 768)."""
     return math.log(2 * dimensions / 13.7)
 
 

@@ -1,7 +1,7 @@
 """What the text model reads and writes, as plain text: the same functions serve training and the features.
 
-A source is ``<task>\\n<body>``, at most SOURCE_CHARS characters, because the model reads no more than its window of tokens.
-Nothing here needs torch.
+A source is ``<task>\\n<body>``, at most SOURCE_CHARS characters, because the model reads no more than its window of
+tokens. Nothing here needs torch.
 
 - docstring: ``path: qualified.name``, then the definition without its docstrings -> the summary
 - commit: earlier subjects about the same files (``| …``), then the compacted diff -> the subject
@@ -31,8 +31,8 @@ _FILES: Final = 12
 
 _SENTENCE_END: Final = re.compile(r"(?<=[.!?])\s+(?=[A-Z`\"'(])")
 _SECTION: Final = re.compile(
-    r"^\s*(:\w+|@\w+|\.\. |>>>|-{3,}|={3,}|(args|arguments|parameters|params|returns?|yields?|raises|examples?|notes?|usage"
-    r"|attributes|see also|keyword arguments)\s*:?\s*$)",
+    r"^\s*(:\w+|@\w+|\.\. |>>>|-{3,}|={3,}|(args|arguments|parameters|params|returns?|yields?|raises|examples?|notes?"
+    r"|usage|attributes|see also|keyword arguments)\s*:?\s*$)",
     re.IGNORECASE,
 )
 _GENERATED: Final = re.compile(
@@ -41,7 +41,8 @@ _GENERATED: Final = re.compile(
 
 
 class Definition(msgspec.Struct, frozen=True):
-    """A function or class as the model reads it; ``line`` is 1-based, ``docstring`` as written (None: there is none)."""
+    """A function or class as the model reads it; ``line`` is 1-based, ``docstring`` as written (None: there is
+    none)."""
 
     kind: Literal["function", "class"]
     name: str
@@ -158,7 +159,8 @@ def _header_end(node: ast.ClassDef) -> int:
 
 
 def summary(docstring: str) -> str:
-    """The opening sentences of a docstring in one line, at most about SUMMARY_CHARS; "" when it opens with a section."""
+    """The opening sentences of a docstring in one line, at most about SUMMARY_CHARS; "" when it opens with a
+    section."""
     paragraph: list[str] = []
     for line in inspect.cleandoc(docstring).split("\n"):
         if not line.strip() or _SECTION.match(line):

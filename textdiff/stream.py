@@ -102,7 +102,7 @@ class Row:
             "target_position": np.zeros(t, np.int32),
             "target_weight": np.zeros(t, np.float32),
             "target_given": np.zeros(t, np.int32),
-            "first": np.zeros(shape.docs, np.int32),
+            "head": np.zeros(shape.docs, np.int32),
             "length": np.full(shape.docs, -100, np.int32),
         }
 
@@ -129,7 +129,7 @@ class Row:
         a["target_ids"][t], a["target_doc"][t] = target, self.docs
         a["target_position"][t] = np.arange(len(target))
         a["target_weight"][t], a["target_given"][t] = weight, given
-        a["first"][self.docs], a["length"][self.docs] = self.sources, length
+        a["head"][self.docs], a["length"][self.docs] = self.sources, length
         self.sources, self.targets, self.docs = s.stop, t.stop, self.docs + 1
 
 
@@ -140,7 +140,8 @@ class Packer:
         self.config, self.shape, self.mixture, self.rng = config, shape, mixture, rng
 
     def rows(self, examples: Iterator[Pieces], open_rows: int = 8) -> Iterator[dict[str, np.ndarray]]:
-        """Full rows. Of ``open_rows`` rows the first with room takes an example; where none has, the fullest is given."""
+        """Full rows. Of ``open_rows`` rows the first with room takes an example; where none has, the fullest is
+        given."""
         rows = [Row(self.shape) for _ in range(open_rows)]
         for example in examples:
             source, target, weight, given, length = self.drawn(example)

@@ -1,7 +1,7 @@
 """``python -m textdiff.train CONFIG``: the code world model's trainer (``codeworld.training.train``) on text rows.
 
-Under ``torchrun`` it runs on as many GPUs as it is given. ``--kind`` trains a twin of the same size on the same data for the
-same time. ``--export`` writes the int8 weights of a checkpoint instead.
+Under ``torchrun`` it runs on as many GPUs as it is given. ``--kind`` trains a twin of the same size on the same data
+for the same time. ``--export`` writes the int8 weights of a checkpoint instead.
 """
 
 from __future__ import annotations
@@ -24,7 +24,8 @@ from textdiff.warm_start import warm_start
 
 
 class TextTrainConfig(RunConfig, frozen=True, kw_only=True):
-    """A run. ``initial``: a checkpoint of the code world model to take blocks from, or a text checkpoint to go on with."""
+    """A run. ``initial``: a checkpoint of the code world model to take blocks from, or a text checkpoint to go on
+    with."""
 
     copies: int = 4  # looks at each target for one reading of its source (diffusion kinds)
     flex: bool = True  # on GPUs: FlexAttention and compiled blocks

@@ -1,9 +1,10 @@
-"""The text model's first weights: blocks of the code world model, which has read English and code (SmolLM2-135M, then Python).
+"""The text model's first weights: blocks of the code world model, which has read English and code (SmolLM2-135M, then
+Python).
 
-Depth is cut by keeping the first layers, which lift tokens, and for the decoder the last ones, which turn states back into
-tokens, with a few from between: the middle ones differ least from each other (Gromov et al. 2024). Attention of the encoder
-becomes bidirectional; memory's keys and values begin as the block's own; noisy rows live in the principal components of
-the token embeddings.
+Depth is cut by keeping the first layers, which lift tokens, and for the decoder the last ones, which turn states back
+into tokens, with a few from between: the middle ones differ least from each other (Gromov et al. 2024). Attention of
+the encoder becomes bidirectional; memory's keys and values begin as the block's own; noisy rows live in the principal
+components of the token embeddings.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ def warm_start(code: Network, config: TextConfig) -> TextNetwork:
         block = network.decoder.blocks[i]
         assert isinstance(block, DecoderBlock)
         state = code.blocks[layer].state_dict()
-        own = state["qkv.weight"][config.heads * config.head_size :]
+        own = state["qkv.weight"][config.heads * config.head_size :] * state["attention_norm.weight"]
         block.load_state_dict({**state, "memory_kv.weight": own})
     network.decoder.norm.load_state_dict(code.norm.state_dict())
     if config.kind == "gaussian":
