@@ -6,11 +6,13 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import msgspec
 import torch
 
 from codeworld.model import checkpoint as code_checkpoint
 from codeworld.model.checkpoint import CheckpointError
 from textdiff import config as text_config
+from textdiff.config import Kind
 from textdiff.denoiser import TextNetwork
 
 BUNDLED = Path(__file__).parent / "weights"
@@ -26,14 +28,16 @@ def save(network: TextNetwork, folder: Path, *, int8: bool, tokenizer: Path) -> 
         shutil.copyfile(tokenizer, folder / "tokenizer.json")
 
 
-def load(folder: Path) -> TextNetwork:
-    """The network in fp32 on the CPU. Raises CheckpointError."""
+def load(folder: Path, kind: Kind | None = None) -> TextNetwork:
+    """The network in fp32 on the CPU; with ``kind`` the twin of that kind with the weights that both have (a diffusion
+    model has all that its twins need). Raises CheckpointError."""
     try:
         config = text_config.load(folder / "config.json")
     except (OSError, ValueError) as error:
         raise CheckpointError(
             f"cannot read {folder / 'config.json'}: {str(error).splitlines()[0]}"
         ) from error
+    config = msgspec.structs.replace(config, kind=kind or config.kind)
     with torch.device("meta"):
         network = TextNetwork(config)
     stored = code_checkpoint.read_tensors(folder)

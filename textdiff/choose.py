@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 
@@ -21,6 +22,16 @@ def similarity(one: Sequence[str], other: Sequence[str]) -> float:
 
 def _grams(words: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
     return Counter(tuple(words[i : i + n]) for i in range(len(words) - n + 1))
+
+
+def ranked(texts: Sequence[str], logprobs: Sequence[float]) -> list[tuple[str, float]]:
+    """Different texts and their confidence in [0, 1], best first: the probability of a text's tokens (the exponential
+    of its mean log-probability) times its agreement with the other candidates."""
+    sure = [math.exp(value) for value in logprobs]
+    best: dict[str, float] = {}
+    for text, probability, same in zip(texts, sure, agreement(texts, sure), strict=True):
+        best[text] = max(best.get(text, 0.0), round(probability * same, 4))
+    return sorted(best.items(), key=lambda one: -one[1])
 
 
 def agreement(texts: Sequence[str], weights: Sequence[float]) -> list[float]:

@@ -22,7 +22,8 @@ class Codebook(nn.Module):
 
     def rows(self) -> Tensor:
         """[vocabulary, size] fp32, normalised."""
-        return F.normalize(self.weight.float(), dim=-1) * self.weight.shape[1] ** 0.5
+        rows: Tensor = F.normalize(self.weight.float(), dim=-1) * float(self.weight.shape[1] ** 0.5)
+        return rows
 
     def expected(self, logits: Tensor) -> Tensor:
         """The mean row, [..., size] fp32, under softmax(logits [..., vocabulary])."""

@@ -197,7 +197,7 @@ class Objective(nn.Module):
         )  # not under no_grad: that would be one more graph to compile
         weight = output.detach().to(states.dtype)
         with torch.no_grad():
-            parts: tuple[Tensor, ...] = torch.split(states, CHUNK_ROWS // 2)  # type: ignore[no-untyped-call]
+            parts: tuple[Tensor, ...] = torch.split(states, CHUNK_ROWS // 2)
             found = torch.cat([self.network.codebook.expected(part @ weight.T) for part in parts])
         return torch.where(targets.given[..., None], guess, found.view(guess.shape))
 

@@ -46,7 +46,7 @@ class TextTrainer(Trainer):
             return TextNetwork(self.config.model)
         if (folder / "labels.json").exists():
             return warm_start(code_checkpoint.load(folder), self.config.model)
-        return checkpoint.load(folder)
+        return checkpoint.load(folder, self.config.model.kind)
 
     def objective_of(self, on_gpu: bool) -> nn.Module:
         """From packed rows to the loss."""
@@ -100,6 +100,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--kind", choices=Kind.__args__, help="instead of the configuration's")  # type: ignore[attr-defined]
     parser.add_argument("--output", type=Path, help="instead of the configuration's")
     parser.add_argument("--minutes", type=float, help="instead of the configuration's")
+    parser.add_argument("--initial", type=Path, help="instead of the configuration's")
     parser.add_argument("--corpus", type=Path, help="instead of the configuration's")
     parser.add_argument("--rows-per-step", type=int, help="instead of the configuration's, for more GPUs")
     parser.add_argument("--export", type=Path, metavar="FOLDER", help="write int8 weights here")
@@ -108,7 +109,7 @@ def main(arguments: list[str] | None = None) -> None:
         checkpoint.export(given.config, given.export)
         return
     config = load_config(given.config)
-    names = ("output", "minutes", "corpus", "rows_per_step")
+    names = ("initial", "output", "minutes", "corpus", "rows_per_step")
     changes = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
     if given.kind:
         changes["model"] = msgspec.structs.replace(config.model, kind=given.kind)

@@ -7,7 +7,6 @@ Sources come from ``textdiff.source``, so that the model sees what it was traine
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from codeworld.errors import ModelMissing
-from textdiff.choose import agreement
+from textdiff.choose import ranked
 
 if TYPE_CHECKING:
     from textdiff.sampler import Sampler
@@ -77,22 +76,14 @@ class Writer:
             source = f"{task}\n{source}"
         sampler = self._load()
         generator = torch.Generator(device=sampler.device).manual_seed(self.seed)
-        asked = sampler.read(source, prefix)
+        asked = sampler.read([source], [prefix])
         dials = Dials(steps=steps, count=count, diversity=diversity)
         found = sampler.sample(asked, dials, generator, should_stop)
         if found is None:
             return []
-        texts = [sampler.tokenizer.decode(one.ids).strip() for one in found]
-        sure = [math.exp(one.logprob_nats) for one in found]
-        ranked = sorted(
-            (
-                Written(text, round(p * same, 4))
-                for text, p, same in zip(texts, sure, agreement(texts, sure), strict=True)
-            ),
-            key=lambda one: -one.confidence,
-        )
-        best = {one.text: one for one in reversed(ranked) if allowed(one.text)}
-        return sorted(best.values(), key=lambda one: -one.confidence)
+        texts = [sampler.tokenizer.decode(one.ids).strip() for one in found[0]]
+        order = ranked(texts, [one.logprob_nats for one in found[0]])
+        return [Written(text, confidence) for text, confidence in order if allowed(text)]
 
     def _load(self) -> Sampler:
         if self._sampler is None:
