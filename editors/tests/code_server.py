@@ -83,7 +83,10 @@ class CodeServer:
         user = data / "user" / "User"
         user.mkdir(parents=True)
         asked = {} if trust else {"security.workspace.trust.startupPrompt": "never"}
-        (user / "settings.json").write_text(json.dumps({**SETTINGS, **asked, **settings}))
+        (user / "settings.json").write_text(json.dumps({**SETTINGS, **asked}))
+        # Settings about programs count on the machine where they run, which is not the browser's.
+        (data / "user" / "Machine").mkdir()
+        (data / "user" / "Machine" / "settings.json").write_text(json.dumps(settings))
         (data / "config.yaml").write_text("")
         self.port = _free_port()
         command = [

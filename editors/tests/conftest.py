@@ -68,8 +68,10 @@ def playwright() -> Iterator[Playwright]:
 
 
 @pytest.fixture
-def browser(playwright: Playwright) -> Iterator[BrowserContext]:
-    """A browser that reaches nothing but this machine."""
+def browser(
+    playwright: Playwright, pictures: Path, request: pytest.FixtureRequest
+) -> Iterator[BrowserContext]:
+    """A browser that reaches nothing but this machine; what it showed last is kept as a picture."""
     chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=BROWSER)
     context = chromium.new_context(viewport={"width": 1100, "height": 640})
     context.route(
@@ -77,6 +79,8 @@ def browser(playwright: Playwright) -> Iterator[BrowserContext]:
         lambda route: route.abort(),
     )
     yield context
+    for number, page in enumerate(context.pages):
+        page.screenshot(path=pictures / "last" / f"{request.node.name}-{number}.png")
     chromium.close()
 
 

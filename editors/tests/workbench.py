@@ -69,8 +69,8 @@ class Workbench:
         raise AssertionError(f"no ghost text {text!r}; there is {self.ghost()!r}")
 
     def ask_for_ghost(self) -> None:
-        """VS Code's own key for asking."""
-        self.press("Alt+Backslash")
+        """Ask as a person would who waits in vain."""
+        self.command("Trigger Inline Suggestion")
 
     def no_ghost(self) -> None:
         expect(self.ghost_parts).to_have_count(0)

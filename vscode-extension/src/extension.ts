@@ -25,6 +25,18 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
       log.show();
     }),
   );
+  context.subscriptions.push(
+    vscode.workspace.onDidChangeConfiguration((change) => {
+      if (change.affectsConfiguration('codeworld.server')) {
+        void running.restart();
+      }
+    }),
+    vscode.workspace.onDidGrantWorkspaceTrust(() => {
+      if (running.phase === 'missing') {
+        void running.start(); // now the workspace's own environment may be used
+      }
+    }),
+  );
   registerSetup(context, running, log);
   registerMenu(context, running, gate);
   for (const register of [registerFix, registerSummary, registerHere, registerCommit, registerDoctor]) {

@@ -18,7 +18,7 @@ export class Server {
   private turn: Promise<unknown> = Promise.resolve();
   readonly onChange = this.changes.event;
   readonly onMissing = this.missing.event;
-  phase: Phase = 'off';
+  phase: Phase = 'starting';
   /** Why the phase is "failed". */
   why = '';
   /** Completions that are waited for right now. */
