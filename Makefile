@@ -44,7 +44,7 @@ test-kernels: $(VENV)/installed-dev
 vsix: vscode-extension/node_modules/installed
 	@mkdir -p build
 	@cd vscode-extension && node esbuild.mjs && TZ=UTC SOURCE_DATE_EPOCH=1700000000 \
-	    node_modules/.bin/vsce package --no-dependencies --out ../build/codeworld.vsix >/dev/null
+	    node_modules/.bin/vsce package --no-dependencies --no-rewrite-relative-links --out ../build/codeworld.vsix >/dev/null
 	@ls -l build/codeworld.vsix
 
 lint-vsix: vscode-extension/node_modules/installed

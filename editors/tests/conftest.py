@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from editors.tests import scene
-from editors.tests.code_server import BROWSER, CodeServer, install_extension
-from editors.tests.processes import ENVIRONMENT, ROOT, servers, wait_for, write_program
 from playwright.sync_api import BrowserContext, Playwright, sync_playwright
 
 from codeworld.engine.client import EngineClient
+from editors.tests import scene
+from editors.tests.code_server import BROWSER, CodeServer, install_extension
+from editors.tests.processes import ENVIRONMENT, ROOT, servers, wait_for, write_program
 
 PICTURES = ENVIRONMENT / "pictures"
 

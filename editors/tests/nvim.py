@@ -14,6 +14,11 @@ from editors.tests.terminal import Terminal
 
 PROGRAM = ENVIRONMENT / "sid/usr/bin/nvim"
 PLUGIN = ROOT / "editors" / "neovim"
+BEGIN = """
+vim.g.loaded_python3_provider = 0 -- else each Python on PATH is tried
+vim.o.swapfile = false
+vim.o.termguicolors = true
+"""
 # What is painted as ghost text, and where.
 GHOST = """(function()
   local ns = vim.api.nvim_create_namespace('nvim.lsp.inline_completion')
@@ -35,7 +40,7 @@ class Neovim:
         self.file = file
         home = Path(tempfile.mkdtemp(prefix="nv-"))  # short: a socket's path has a limit
         self._socket = home / "socket"
-        (home / "init.lua").write_text("vim.g.loaded_python3_provider = 0\nvim.o.swapfile = false\n" + init)
+        (home / "init.lua").write_text(BEGIN + init)
         command = [str(PROGRAM), "--clean", "-u", str(home / "init.lua"), "--listen", str(self._socket)]
         self.terminal = Terminal([*command, str(file)], folder, {**env, "XDG_STATE_HOME": str(home)})
         wait_for("Neovim", self._socket.exists)

@@ -38,7 +38,7 @@ def wait_for(what: str, found: Callable[[], T], timeout_s: float = 60.0) -> T:
 
 def servers(runtime: Path) -> list[psutil.Process]:
     """The language servers that use this runtime directory."""
-    return _running(runtime, lambda command: ["-m", "codeworld", "lsp"] == command[2:5])
+    return _running(runtime, lambda command: command[2:5] == ["-m", "codeworld", "lsp"])
 
 
 def engines(runtime: Path) -> list[psutil.Process]:

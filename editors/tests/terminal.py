@@ -10,10 +10,12 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from editors.tests.processes import wait_for
 from playwright.sync_api import BrowserContext
 from rich.console import Console
+from rich.terminal_theme import MONOKAI
 from rich.text import Text
+
+from editors.tests.processes import wait_for
 
 COLUMNS, ROWS = 110, 30
 
@@ -27,7 +29,9 @@ class Terminal:
             "set -g default-terminal tmux-256color\nset -ga terminal-overrides ',*:Tc'\nset -sg escape-time 0\n"
         )
         settings = [option for name, value in env.items() for option in ("-e", f"{name}={value}")]
-        self._tmux("new-session", "-d", "-x", str(COLUMNS), "-y", str(ROWS), "-c", str(folder), *settings, *command)
+        self._tmux(
+            "new-session", "-d", "-x", str(COLUMNS), "-y", str(ROWS), "-c", str(folder), *settings, *command
+        )
 
     def keys(self, *keys: str) -> None:
         """Press keys, in tmux's notation."""
@@ -43,7 +47,7 @@ class Terminal:
         return self._tmux("capture-pane", "-p")
 
     def until(self, text: str, *keys: str) -> None:
-        """Wait until a text is on the screen; press ``keys`` every ten seconds while it is not. Raises AssertionError."""
+        """Wait until a text is on the screen; press ``keys`` every ten seconds until then. Raises AssertionError."""
         for _ in range(12):
             if keys:
                 self.keys(*keys)
@@ -63,7 +67,7 @@ class Terminal:
         console = Console(record=True, width=COLUMNS, height=ROWS, file=io.StringIO())
         console.print(Text.from_ansi(self._tmux("capture-pane", "-p", "-e")), end="")
         page = browser.new_page()
-        page.set_content(console.export_html(inline_styles=True))
+        page.set_content(console.export_html(theme=MONOKAI, inline_styles=True))
         page.locator("pre").screenshot(path=path)
         page.close()
 

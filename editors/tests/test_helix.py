@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import BrowserContext
+
 from editors.tests import scene
 from editors.tests.processes import ENVIRONMENT, ROOT, servers, wait_for
 from editors.tests.terminal import Terminal
-from playwright.sync_api import BrowserContext
 
 pytestmark = pytest.mark.timeout(300)
 PROGRAM = ENVIRONMENT / "sid/usr/bin/hx"

@@ -7,10 +7,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import BrowserContext
+
 from editors.tests import scene
 from editors.tests.nvim import PLUGIN, READY, Neovim
 from editors.tests.processes import ROOT, engines, servers, wait_for
-from playwright.sync_api import BrowserContext
 
 pytestmark = pytest.mark.timeout(300)
 # An offer that comes late, on a machine that is busy with other things, is still an offer.
@@ -81,7 +82,9 @@ def test_tab_indents_where_nothing_is_offered(nvim: Start) -> None:
 def test_fix_from_a_diagnostic(nvim: Start) -> None:
     editor = nvim("broken.py")
     editor.keys("6G")
-    asked = "vim.lsp.buf.code_action({ apply = true, filter = function(a) return a.title:find('repair') end })"
+    asked = (
+        "vim.lsp.buf.code_action({ apply = true, filter = function(a) return a.title:find('repair') end })"
+    )
     editor.lua(asked)
     wait_for("the repair", lambda: scene.REPAIRED in editor.text() + "\n")
 
@@ -106,7 +109,9 @@ def test_summary_opens_beside_and_its_links_work(nvim: Start) -> None:
 def test_a_command_is_cancelled(nvim: Start) -> None:
     """Cancelled in the same breath, so that however quick the server is, it has not answered yet."""
     editor = nvim()
-    editor.lua("{ require('codeworld.commands').run({'summary'}), require('codeworld.commands').run({'cancel'}) }")
+    editor.lua(
+        "{ require('codeworld.commands').run({'summary'}), require('codeworld.commands').run({'cancel'}) }"
+    )
     wait_for("the word of it", lambda: "Codeworld: stopped" in editor.messages())
     assert editor.lua("#vim.api.nvim_list_wins()") == 1
 

@@ -7,16 +7,26 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from editors.tests.processes import ROOT
 
 pytestmark = pytest.mark.timeout(400)
-OFFLINE = ["unshare", "--user", "--map-root-user", "--net", sys.executable, str(Path(__file__).with_name("loopback.py"))]
+OFFLINE = [
+    "unshare",
+    "--user",
+    "--map-root-user",
+    "--net",
+    sys.executable,
+    str(Path(__file__).with_name("loopback.py")),
+]
 
 
 def test_there_is_no_way_out() -> None:
     """The namespace is what it should be: an address outside cannot even be tried."""
     code = "import socket; socket.create_connection(('192.0.2.1', 9), 2)"
-    tried = subprocess.run([*OFFLINE, sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    tried = subprocess.run(
+        [*OFFLINE, sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
     assert "Network is unreachable" in tried.stderr
 
 

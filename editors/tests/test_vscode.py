@@ -8,11 +8,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from playwright.sync_api import BrowserContext, expect
+
 from editors.tests import scene
 from editors.tests.code_server import CodeServer
 from editors.tests.processes import engines, servers, wait_for
 from editors.tests.workbench import Workbench, plain
-from playwright.sync_api import BrowserContext, expect
 
 pytestmark = pytest.mark.timeout(300)
 Code = Callable[..., CodeServer]
@@ -167,7 +168,9 @@ def test_two_windows_share_one_engine(code: Code, browser: BrowserContext, shop:
     for window in (first, second):
         window.page.bring_to_front()
         window.press("Control+End")
-        window.type(f"\ndef again(prices, taxes, name):\n    result = compute_total(prices, taxes)\n{scene.TYPED[4:]}")
+        window.type(
+            f"\ndef again(prices, taxes, name):\n    result = compute_total(prices, taxes)\n{scene.TYPED[4:]}"
+        )
         window.wait_for_ghost(scene.GHOST)
     assert len(engines(runtime)) == 1
 
@@ -247,7 +250,9 @@ def test_an_untrusted_workspace_is_limited(
 
 def test_dark(code: Code, browser: BrowserContext, shop: Path, pictures: Path) -> None:
     """The same in a dark theme: a picture to be looked at, and the walkthrough."""
-    window = code({"workbench.colorTheme": "Default Dark Modern"}).open(browser, shop, shop / "shop/offers.py")
+    window = code({"workbench.colorTheme": "Default Dark Modern"}).open(
+        browser, shop, shop / "shop/offers.py"
+    )
     window.wait_for_model()
     window.press("Control+End")
     window.type(scene.TYPED)

@@ -80,7 +80,7 @@ function work(server: Server): Item[] {
     ],
     [isTrusted, command('book', 'Summarize the repository', 'codeworld.openSummary')],
   ];
-  return [separator('Now'), ...offered.filter(([is]) => is).map(([, item]) => item)];
+  return [separator('Actions'), ...offered.filter(([is]) => is).map(([, item]) => item)];
 }
 
 function service(): Item[] {
