@@ -17,7 +17,7 @@ from rich.text import Text
 
 from editors.tests.processes import wait_for
 
-COLUMNS, ROWS = 110, 30
+COLUMNS, ROWS = 140, 24  # wide enough for Neovim's own messages, which would wait for a key
 
 
 class Terminal:

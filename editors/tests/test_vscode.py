@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
 import sysconfig
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +45,8 @@ def test_type_accept_and_type_on(window: Workbench, pictures: Path) -> None:
 def test_a_word_then_a_line_is_accepted(window: Workbench) -> None:
     window.type(scene.TYPED)
     window.wait_for_ghost(scene.GHOST)
+    window.press("Control+ArrowRight")  # for VS Code the white space is a word
+    window.wait_for_ghost("not result:")
     window.press("Control+ArrowRight")
     window.wait_for_ghost(" result:")
     window.press("Control+Alt+ArrowRight")
@@ -246,6 +249,56 @@ def test_an_untrusted_workspace_is_limited(
     labels = [plain(text) for text in rows.all_text_contents()]
     assert not any("Summarize" in label or "until a test passes" in label for label in labels)
     assert not ran.exists()
+
+
+def announced(window: Workbench, label: str) -> None:
+    """Skip unless the menu offers it: it does where the server announces it."""
+    window.status.click()
+    rows = window.page.locator(".quick-input-list .monaco-list-row")
+    rows.filter(has_text="Fix this file").first.wait_for()
+    labels = [plain(text) for text in rows.all_text_contents()]
+    window.press("Escape")
+    window.focus_editor()
+    if not any(label in one for one in labels):
+        pytest.skip(f"this server does not announce it: {label}")
+
+
+def test_generated_tests_go_into_their_own_file(code: Code, browser: BrowserContext, shop: Path) -> None:
+    window = code().open(browser, shop, shop / "shop/prices.py")
+    window.wait_for_model()
+    announced(window, "Generate tests")
+    window.press("Control+Home", "ArrowDown", "ArrowDown", "ArrowDown")
+    window.command("Codeworld: Generate Tests")
+    window.page.locator(".tabs-container .tab", has_text="test_prices.py").wait_for()
+    window.page.locator(".view-line", has_text="compute_total").first.wait_for()
+
+
+def test_a_docstring_is_written(window: Workbench) -> None:
+    announced(window, "docstring")
+    window.press("Enter")
+    window.type("\n\ndef join(names, separator):\nreturn separator.join(names)")
+    window.command("Codeworld: Write or Update the Docstring")
+    window.page.locator(".view-line", has_text="separator:").or_(
+        window.page.locator(".view-line", has_text='"""Join')
+    ).first.wait_for()
+    assert window.saved().count('"""') == 6
+
+
+def test_a_commit_message_is_written_into_its_box(
+    code: Code, browser: BrowserContext, shop: Path, pictures: Path
+) -> None:
+    """By the button in the source-control view."""
+    readme = shop / "README.md"
+    readme.write_text(readme.read_text() + "\nPrices are in cents.\n")
+    subprocess.run(["git", "-C", str(shop), "add", "-A"], check=True)
+    window = code().open(browser, shop, shop / "shop/offers.py")
+    window.wait_for_model()
+    announced(window, "commit message")
+    window.press("Control+Shift+g")
+    window.page.locator('.pane-header a[aria-label*="Write a Commit Message"]').first.click()
+    box = window.page.locator(".scm-editor .view-lines")
+    expect(box).to_contain_text("README")
+    window.picture(pictures / "vscode-commit-message.png")
 
 
 def test_dark(code: Code, browser: BrowserContext, shop: Path, pictures: Path) -> None:

@@ -31,11 +31,8 @@ export async function activate(context: vscode.ExtensionContext): Promise<void> 
         void running.restart();
       }
     }),
-    vscode.workspace.onDidGrantWorkspaceTrust(() => {
-      if (running.phase === 'missing') {
-        void running.start(); // now the workspace's own environment may be used
-      }
-    }),
+    // Now the workspace's own environment may be used, and its code be run.
+    vscode.workspace.onDidGrantWorkspaceTrust(() => running.restart()),
   );
   registerSetup(context, running, log);
   registerMenu(context, running, gate);

@@ -15,7 +15,10 @@ const SECTIONS = ['completion', 'index', 'engine'] as const;
 /** The settings that the server knows; the others are the extension's own. */
 export function serverSettings(): Record<string, unknown> {
   const all = vscode.workspace.getConfiguration('codeworld');
-  return Object.fromEntries(SECTIONS.map((section) => [section, all.get<object>(section)]));
+  const sections = SECTIONS.map((section) => [section, all.get<object>(section)] as const);
+  // Tests run the project's code: whether it may be run is for VS Code's trust to say.
+  const tests = { ...all.get<object>('tests'), trusted: vscode.workspace.isTrusted };
+  return { ...Object.fromEntries(sections), tests };
 }
 
 /** `thinking` is told when a completion is waited for, and when not any more. */
