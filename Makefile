@@ -5,6 +5,7 @@
 # make bench-kernels   linear attention of ours and of others, on one GPU
 # make test-kernels    the Triton kernels in Triton's interpreter (installs triton, 1 GB, into build/)
 # make vsix    the VS Code extension, build/codeworld.vsix (needs Node 20)
+# make check-vsix    the extension's types, rules, format and unit tests
 # make test-editors    end-to-end tests in the real VS Code, Neovim and Helix (installs them into build/editors: 1 GB)
 # make eval    quality on the development sets: make eval EVAL="…" (see codeworld eval --help)
 PYTHON ?= python3
@@ -14,7 +15,7 @@ export PYTHON TORCH
 BIN := $(VENV)/bin
 SETUP := pyproject.toml constraints.txt scripts/install.sh
 
-.PHONY: run test test-kernels test-editors vsix lint-vsix lint bench bench-kernels eval clean
+.PHONY: run test test-kernels test-editors vsix check-vsix lint bench bench-kernels eval clean
 
 # Threshold 0: the completion has to pass every check, and its confidence is printed instead of deciding.
 run: $(VENV)/installed
@@ -47,8 +48,8 @@ vsix: vscode-extension/node_modules/installed
 	    node_modules/.bin/vsce package --no-dependencies --no-rewrite-relative-links --out ../build/codeworld.vsix >/dev/null
 	@ls -l build/codeworld.vsix
 
-lint-vsix: vscode-extension/node_modules/installed
-	cd vscode-extension && npm run --silent check
+check-vsix: vscode-extension/node_modules/installed
+	cd vscode-extension && npm run --silent check && npm run --silent test
 
 vscode-extension/node_modules/installed: vscode-extension/package.json vscode-extension/package-lock.json
 	cd vscode-extension && npm ci --silent

@@ -67,11 +67,9 @@ def playwright() -> Iterator[Playwright]:
         yield started
 
 
-@pytest.fixture
-def browser(
-    playwright: Playwright, pictures: Path, request: pytest.FixtureRequest
-) -> Iterator[BrowserContext]:
-    """A browser that reaches nothing but this machine; what it showed last is kept as a picture."""
+@pytest.fixture(scope="module")
+def browser(playwright: Playwright) -> Iterator[BrowserContext]:
+    """A browser that reaches nothing but this machine."""
     chromium = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=BROWSER)
     context = chromium.new_context(viewport={"width": 1100, "height": 640})
     context.route(
@@ -79,23 +77,20 @@ def browser(
         lambda route: route.abort(),
     )
     yield context
-    for number, page in enumerate(context.pages):
-        page.screenshot(path=pictures / "last" / f"{request.node.name}-{number}.png")
     chromium.close()
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def code(
-    tmp_path: Path, extensions: Path, runtime: Path, program: Path
+    tmp_path_factory: pytest.TempPathFactory, extensions: Path, runtime: Path, program: Path
 ) -> Iterator[Callable[..., CodeServer]]:
     """Starts code servers; afterwards no language server of theirs may be left."""
     started: list[CodeServer] = []
 
     def start(settings: dict[str, object] | None = None, **options: bool) -> CodeServer:
-        data = tmp_path / f"code{len(started)}"
-        data.mkdir()
         ours = {"codeworld.server.path": str(program), **(settings or {})}
         env = {"CODEWORLD_RUNTIME_DIR": str(runtime), "XDG_CACHE_HOME": str(runtime / "cache")}
+        data = tmp_path_factory.mktemp("code")
         started.append(CodeServer(data, extensions, settings=ours, env=env, **options))
         return started[-1]
 

@@ -55,19 +55,20 @@ def total(prices):
 REPAIRED = "result = sum(prices)\n"
 
 
+FILES = {
+    "README.md": "# Shop\n\nPrices, bills and offers.\n",
+    "shop/__init__.py": "",
+    "shop/prices.py": PRICES,
+    "shop/bills.py": BILLS,
+    "shop/offers.py": OFFERS,
+    "shop/broken.py": BROKEN,
+}
+
+
 def make(root: Path) -> Path:
     """A repository with one commit."""
-    shop = root / "shop"
-    shop.mkdir(parents=True)
-    files = {
-        "README.md": "# Shop\n\nPrices, bills and offers.\n",
-        "shop/__init__.py": "",
-        "shop/prices.py": PRICES,
-        "shop/bills.py": BILLS,
-        "shop/offers.py": OFFERS,
-        "shop/broken.py": BROKEN,
-    }
-    for name, text in files.items():
+    (root / "shop").mkdir(parents=True)
+    for name, text in FILES.items():
         (root / name).write_text(text, encoding="utf-8")
     git = ["git", "-C", str(root), "-c", "user.name=Test", "-c", "user.email=test@example.invalid"]
     for command in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "A shop"]):

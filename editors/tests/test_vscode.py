@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sysconfig
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,13 +20,51 @@ pytestmark = pytest.mark.timeout(300)
 Code = Callable[..., CodeServer]
 
 
+@pytest.fixture(autouse=True)
+def last_pictures(browser: BrowserContext, pictures: Path, request: pytest.FixtureRequest) -> Iterator[None]:
+    """What every window showed last is kept as a picture."""
+    yield
+    for number, page in enumerate(browser.pages):
+        page.screenshot(path=pictures / "last" / f"{request.node.name}-{number}.png")
+
+
+@pytest.fixture(scope="module")
+def server(code: Code) -> CodeServer:
+    """The code server of the tests that need no settings of their own."""
+    return code()
+
+
+@pytest.fixture(scope="module")
+def first(server: CodeServer, browser: BrowserContext, tmp_path_factory: pytest.TempPathFactory) -> Workbench:
+    """A window on the shop. Starting one takes most of a test's time, so it is used again."""
+    shop = scene.make(tmp_path_factory.mktemp("first") / "shop")
+    window = server.open(browser, shop, shop / "shop/offers.py")
+    window.wait_for_model()
+    return window
+
+
 @pytest.fixture
-def window(code: Code, browser: BrowserContext, shop: Path) -> Workbench:
-    """A window with the shop, the cursor at the end of offers.py, and the model ready."""
-    opened = code().open(browser, shop, shop / "shop/offers.py")
-    opened.wait_for_model()
-    opened.press("Control+End")
-    return opened
+def opened(first: Workbench) -> Callable[[str], Workbench]:
+    """Opens a file of the shop, which is as it was at first, and nothing else."""
+
+    def open_file(name: str) -> Workbench:
+        shop = first.file.parent
+        for path, text in scene.FILES.items():
+            (shop.parent / path).write_text(text, encoding="utf-8")
+        first.page.bring_to_front()
+        first.start_over(shop / name)
+        first.wait_for_model()
+        return first
+
+    return open_file
+
+
+@pytest.fixture
+def window(opened: Callable[[str], Workbench]) -> Workbench:
+    """The window with offers.py, the cursor at its end."""
+    here = opened("offers.py")
+    here.press("Control+End")
+    return here
 
 
 def test_type_accept_and_type_on(window: Workbench, pictures: Path) -> None:
@@ -68,9 +106,8 @@ def test_escape_refuses(window: Workbench) -> None:
     assert window.saved() == scene.OFFERS + scene.TYPED
 
 
-def test_fix_from_a_diagnostic(code: Code, browser: BrowserContext, shop: Path, pictures: Path) -> None:
-    window = code().open(browser, shop, shop / "shop/broken.py")
-    window.wait_for_model()
+def test_fix_from_a_diagnostic(opened: Callable[[str], Workbench], pictures: Path) -> None:
+    window = opened("broken.py")
     window.press("Control+g")
     window.page.locator(".quick-input-widget input").first.wait_for()
     window.type("6")
@@ -91,9 +128,8 @@ def test_fix_from_a_diagnostic(code: Code, browser: BrowserContext, shop: Path, 
     assert scene.REPAIRED in window.saved()
 
 
-def test_fix_by_command(code: Code, browser: BrowserContext, shop: Path) -> None:
-    window = code().open(browser, shop, shop / "shop/broken.py")
-    window.wait_for_model()
+def test_fix_by_command(opened: Callable[[str], Workbench]) -> None:
+    window = opened("broken.py")
     window.command("Codeworld: Fix This File")
     window.page.locator(".view-line", has_text="sum(prices)").wait_for()
     assert scene.REPAIRED in window.saved()
@@ -116,12 +152,13 @@ def test_summary_opens_beside_and_its_links_work(window: Workbench, pictures: Pa
     assert not list(window.file.parent.parent.glob("*summary*"))  # nothing is written into the repository
 
 
-def test_a_summary_is_cancelled(code: Code, browser: BrowserContext, tmp_path: Path) -> None:
+def test_a_summary_is_cancelled(server: CodeServer, browser: BrowserContext, tmp_path: Path) -> None:
     large = tmp_path / "large"
-    shutil.copytree(
-        sysconfig.get_path("stdlib"), large, ignore=shutil.ignore_patterns("site-packages", "*.pyc", "*.so")
-    )
-    window = code({"codeworld.index.enabled": False}).open(browser, large, large / "bisect.py")
+    ignored = shutil.ignore_patterns("site-packages", "*.pyc", "*.so")
+    shutil.copytree(sysconfig.get_path("stdlib"), large, ignore=ignored)
+    (large / ".vscode").mkdir()
+    (large / ".vscode" / "settings.json").write_text('{"codeworld.index.enabled": false}')
+    window = server.open(browser, large, large / "bisect.py")
     window.wait_for_model()
     window.command("Codeworld: Summarize Repository")
     running = window.notification("summarizing large")
@@ -130,6 +167,7 @@ def test_a_summary_is_cancelled(code: Code, browser: BrowserContext, tmp_path: P
     window.page.wait_for_timeout(3_000)
     assert window.page.locator("iframe.webview").count() == 0
     window.status_says("ready")
+    window.page.close()
 
 
 def test_a_killed_server_comes_back_and_the_text_is_intact(window: Workbench, runtime: Path) -> None:
@@ -160,22 +198,20 @@ def test_a_killed_engine_comes_back(window: Workbench, runtime: Path) -> None:
     window.wait_for_ghost(" ValueError(name)")
 
 
-def test_two_windows_share_one_engine(code: Code, browser: BrowserContext, shop: Path, runtime: Path) -> None:
-    server = code()
-    first = server.open(browser, shop, shop / "shop/offers.py")
-    second = server.open(browser, shop / "shop", shop / "shop/bills.py")
-    for window in (first, second):
-        window.wait_for_model()
+def test_two_windows_share_one_engine(
+    window: Workbench, server: CodeServer, browser: BrowserContext, shop: Path, runtime: Path
+) -> None:
+    second = server.open(browser, shop, shop / "shop/offers.py")
+    second.wait_for_model()
     assert len(servers(runtime)) == 2
     assert len(engines(runtime)) == 1
-    for window in (first, second):
-        window.page.bring_to_front()
-        window.press("Control+End")
-        window.type(
-            f"\ndef again(prices, taxes, name):\n    result = compute_total(prices, taxes)\n{scene.TYPED[4:]}"
-        )
-        window.wait_for_ghost(scene.GHOST)
+    for one in (window, second):
+        one.page.bring_to_front()
+        one.press("Control+End")
+        one.type(scene.TYPED)
+        one.wait_for_ghost(scene.GHOST)
     assert len(engines(runtime)) == 1
+    second.page.close()
 
 
 def test_the_menu_turns_completions_off_and_on(window: Workbench, pictures: Path) -> None:
@@ -200,6 +236,9 @@ def test_the_menu_turns_completions_off_and_on(window: Workbench, pictures: Path
     window.choose("5 minutes")
     window.status_says("off. Completions are off: snoozed until")
     window.no_ghost()
+    window.status.click()
+    window.choose("Wake up now")
+    window.status_says("ready")
 
 
 def test_a_wrong_program_is_told(code: Code, browser: BrowserContext, shop: Path) -> None:
@@ -263,9 +302,8 @@ def announced(window: Workbench, label: str) -> None:
         pytest.skip(f"this server does not announce it: {label}")
 
 
-def test_generated_tests_go_into_their_own_file(code: Code, browser: BrowserContext, shop: Path) -> None:
-    window = code().open(browser, shop, shop / "shop/prices.py")
-    window.wait_for_model()
+def test_generated_tests_go_into_their_own_file(opened: Callable[[str], Workbench]) -> None:
+    window = opened("prices.py")
     announced(window, "Generate tests")
     window.press("Control+Home", "ArrowDown", "ArrowDown", "ArrowDown")
     window.command("Codeworld: Generate Tests")
@@ -284,15 +322,11 @@ def test_a_docstring_is_written(window: Workbench) -> None:
     assert window.saved().count('"""') == 6
 
 
-def test_a_commit_message_is_written_into_its_box(
-    code: Code, browser: BrowserContext, shop: Path, pictures: Path
-) -> None:
+def test_a_commit_message_is_written_into_its_box(window: Workbench, pictures: Path) -> None:
     """By the button in the source-control view."""
-    readme = shop / "README.md"
-    readme.write_text(readme.read_text() + "\nPrices are in cents.\n")
-    subprocess.run(["git", "-C", str(shop), "add", "-A"], check=True)
-    window = code().open(browser, shop, shop / "shop/offers.py")
-    window.wait_for_model()
+    root = window.file.parent.parent
+    (root / "README.md").write_text(scene.FILES["README.md"] + "\nPrices are in cents.\n")
+    subprocess.run(["git", "-C", str(root), "add", "-A"], check=True)
     announced(window, "commit message")
     window.press("Control+Shift+g")
     window.page.locator('.pane-header a[aria-label*="Write a Commit Message"]').first.click()
@@ -301,12 +335,9 @@ def test_a_commit_message_is_written_into_its_box(
     window.picture(pictures / "vscode-commit-message.png")
 
 
-def test_dark(code: Code, browser: BrowserContext, shop: Path, pictures: Path) -> None:
-    """The same in a dark theme: a picture to be looked at, and the walkthrough."""
-    window = code({"workbench.colorTheme": "Default Dark Modern"}).open(
-        browser, shop, shop / "shop/offers.py"
-    )
-    window.wait_for_model()
+def test_the_walkthrough_and_a_dark_theme(window: Workbench, pictures: Path) -> None:
+    window.command("Preferences: Toggle between Light/Dark Themes")
+    window.focus_editor()
     window.press("Control+End")
     window.type(scene.TYPED)
     window.wait_for_ghost(scene.GHOST)
@@ -315,3 +346,4 @@ def test_dark(code: Code, browser: BrowserContext, shop: Path, pictures: Path) -
     window.page.locator(".quick-input-list .monaco-list-row", has_text="Codeworld").first.click()
     window.page.get_by_text("Code completion that stays on your machine.").wait_for()
     window.picture(pictures / "vscode-walkthrough.png")
+    window.command("Preferences: Toggle between Light/Dark Themes")

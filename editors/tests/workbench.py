@@ -22,6 +22,21 @@ class Workbench:
         page.locator(".tabs-container .tab", has_text=file.name).wait_for()
         self.focus_editor()
 
+    def start_over(self, file: Path) -> None:
+        """Forget all changes, close everything and open one file."""
+        self.press("Escape")
+        self.focus_editor()
+        self.command("View: Revert and Close Editor")
+        self.command("View: Close All Editors")
+        self.page.locator(".tabs-container .tab").first.wait_for(state="detached")
+        self.file = file
+        self.press("Control+p")
+        self.page.locator(".quick-input-widget input").first.wait_for()
+        self.type(file.name, 5)
+        self.choose(file.name)
+        self.page.locator(".tabs-container .tab.active", has_text=file.name).wait_for()
+        self.focus_editor()
+
     # Keys
 
     def focus_editor(self) -> None:
