@@ -235,8 +235,3 @@ def test_a_budget_takes_from_the_longest_section(shop: Path) -> None:
     assert len(body) <= 100
     assert any(line.startswith("- `tests`: 1 test functions") for line in body)
     assert len([line for line in body if "shop.offer" in line]) > 3
-
-
-def test_other_languages_are_counted_and_said_to_be_unread(shop: Path) -> None:
-    write(shop, {"web/app.ts": "export const x = 1;\n"})
-    assert "TypeScript 1 (TypeScript: counted, not read)" in page_of(shop)
