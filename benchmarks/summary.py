@@ -55,7 +55,7 @@ REPOSITORIES = (
 NOTE_SETUP = """
 import json, sys, setuptools
 setuptools.setup = lambda **given: print(json.dumps({k: given.get(k) for k in
-    ("name", "entry_points", "install_requires", "extras_require")}))
+    ("name", "scripts", "entry_points", "install_requires", "extras_require")}))
 sys.argv = ["setup.py", "--name"]
 exec(compile(open("setup.py").read(), "setup.py", "exec"), {"__name__": "__main__", "__file__": "setup.py"})
 """

@@ -130,6 +130,8 @@ def _from_cfg(path: Path, found: Declared) -> list[str]:
     for group, text in sections.get("options.entry_points", {}).items():
         names = {line.split("=")[0].strip() for line in text.split("\n") if "=" in line}
         (found.scripts if group in ("console_scripts", "gui_scripts") else found.entries).update(names)
+    scripts = sections.get("options", {}).get("scripts", "").split()
+    found.scripts |= {Path(one).name for one in scripts}
     texts = [sections.get("options", {}).get("install_requires", "")]
     texts += sections.get("options.extras_require", {}).values()
     return [line for text in texts for line in text.split("\n")]
@@ -147,6 +149,7 @@ def _from_setup(root: Path, found: Declared) -> list[str]:
             if "=" in one
         }
         (found.scripts if group in ("console_scripts", "gui_scripts") else found.entries).update(names)
+    found.scripts |= {Path(one).name for one in given["scripts"] or []}
     if given.get("name"):
         found.names.add(given["name"])
     wanted = given["install_requires"] or []

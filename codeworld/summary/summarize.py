@@ -74,7 +74,7 @@ def counted_claims(sources: Sources, progress: Progress) -> set[str]:
         structure.architecture(graph),
         structure.key_modules(graph, histories.History(), limit=None),
         structure.key_symbols(graph, limit=None),
-        sections.dependencies(metadata, graph),
+        sections.dependencies(sources, metadata, graph),
         sections.tests(graph),
         languages.others(sources, others, limit=None),
     ]
@@ -148,7 +148,7 @@ def _sections(
         structure.key_symbols(graph),
         structure.public_api(graph),
         languages.others(sources, others),
-        sections.dependencies(metadata, graph),
+        sections.dependencies(sources, metadata, graph),
         sections.hot_spots(sources, history),
         sections.tests(graph),
         structure.trouble(graph, metadata.unreadable),
