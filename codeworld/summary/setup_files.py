@@ -12,7 +12,8 @@ _ROWS = {"name": "name", "description": "description", "python_requires": "pytho
 
 
 class Value(NamedTuple):
-    """``kind``: name, description, python, entry (``name = target`` in ``group``), requires (of extra ``group``)."""
+    """``kind``: name, description, python, entry (``name = target`` in ``group``), script (a file), requires (of the
+    extra ``group``)."""
 
     kind: str
     text: str
@@ -57,6 +58,8 @@ def setup_cfg(lines: list[str]) -> list[Value]:
             found += [Value("python", text, line) for text, line in values[:1]]
         elif section == "options" and key == "install_requires":
             found += [Value("requires", text, line) for text, line in _listed(values)]
+        elif section == "options" and key == "scripts":
+            found += [Value("script", text, line) for text, line in values]
         elif section == "options.extras_require":
             found += [Value("requires", text, line, key) for text, line in _listed(values)]
         elif section == "options.entry_points":
@@ -125,6 +128,8 @@ def _literal(node: ast.expr, names: dict[str, _Literal]) -> _Literal | None:
         return _Text(node.value, node.lineno) if isinstance(node.value, str) else None
     if isinstance(node, ast.Name):
         return names.get(node.id)
+    if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod)):
+        return _formatted(node)
     if isinstance(node, ast.List | ast.Tuple | ast.Set):
         items = [_literal(item, names) for item in node.elts]
         return [item for item in items if item is not None]
@@ -144,6 +149,14 @@ def _literal(node: ast.expr, names: dict[str, _Literal]) -> _Literal | None:
     return {} if isinstance(node, ast.Call) and _called(node) == "dict" and not node.args else None
 
 
+def _formatted(node: ast.JoinedStr | ast.BinOp) -> _Text | None:
+    """What stands before the first thing filled in: of a requirement that is its name, without the comparison."""
+    first = node.values[0] if isinstance(node, ast.JoinedStr) and node.values else getattr(node, "left", None)
+    if not isinstance(first, ast.Constant) or not isinstance(first.value, str):
+        return None
+    return _Text(re.split(r"[<>=!~\s]*%|[<>=!~\s]+$", first.value)[0], node.lineno)
+
+
 def _values(keywords: dict[str, ast.expr], names: dict[str, _Literal]) -> Iterator[Value]:
     for key, node in keywords.items():
         value = _literal(node, names)
@@ -151,6 +164,8 @@ def _values(keywords: dict[str, ast.expr], names: dict[str, _Literal]) -> Iterat
             yield Value(_ROWS[key], value.value, value.line)
         elif key == "install_requires":
             yield from (Value("requires", one.value, one.line) for one in _texts(value))
+        elif key == "scripts":
+            yield from (Value("script", one.value, one.line) for one in _texts(value))
         elif key == "extras_require" and isinstance(value, dict):
             for extra, wanted in value.items():
                 yield from (Value("requires", one.value, one.line, extra) for one in _texts(wanted))

@@ -10,7 +10,6 @@ from codeworld.summary.facts import Citation, Claim, Section
 from codeworld.summary.graph import ImportGraph, is_aside
 from codeworld.summary.history import History
 from codeworld.summary.sections import code, words
-from codeworld.summary.sources import Sources
 
 UNKNOWN = "not determined"
 _MAX_PACKAGES = 8
@@ -18,9 +17,6 @@ _MAX_GROUPS = 24
 _MAX_EDGES = 40
 _KEY_MODULES = 15
 _KEY_SYMBOLS = 20
-_KINDS = {".py": "Python", ".pyi": "Python stubs", ".js": "JavaScript", ".ts": "TypeScript", ".tsx": "TypeScript",
-          ".c": "C", ".h": "C headers", ".cpp": "C++", ".rs": "Rust", ".go": "Go", ".java": "Java", ".rb": "Ruby",
-          ".sh": "shell", ".pyx": "Cython", ".cu": "CUDA", ".kt": "Kotlin", ".swift": "Swift", ".cs": "C#"}  # fmt: skip
 
 
 def public_api(graph: ImportGraph) -> Section:
@@ -178,16 +174,3 @@ def trouble(graph: ImportGraph, unreadable: list[str]) -> Section:
         Claim(f"{code(path)} cannot be parsed", (Citation(path, 1, ""),), key=path) for path in unreadable
     ]
     return Section("Read only in part", tuple(claims))
-
-
-def languages(sources: Sources) -> str:
-    """How many files of which language there are; only Python is read."""
-    counts: Counter[str] = Counter()
-    for suffix, count in sources.kinds.items():
-        if suffix in _KINDS:
-            counts[_KINDS[suffix]] += count
-    listed = ", ".join(
-        f"{name} {count}" for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    )
-    others = [name for name in counts if not name.startswith("Python")]
-    return listed + (f" ({', '.join(sorted(others))}: counted, not read)" if others else "")

@@ -237,6 +237,29 @@ def test_a_budget_takes_from_the_longest_section(shop: Path) -> None:
     assert len([line for line in body if "shop.offer" in line]) > 3
 
 
-def test_other_languages_are_counted_and_said_to_be_unread(shop: Path) -> None:
-    write(shop, {"web/app.ts": "export const x = 1;\n"})
-    assert "TypeScript 1 (TypeScript: counted, not read)" in page_of(shop)
+def test_what_a_dependency_is_for_is_quoted_or_shown_by_names(shop: Path) -> None:
+    write(
+        shop,
+        {
+            "README.md": "# Shop\n\n* [`requests`](https://x) - Asks the bank, politely.\n* `pytest` - no\n",
+            "requirements.txt": "rich>=1  # shows the till in colour\nattrs  # dev\nlxml  # >=4 has no wheels\n",
+            "shop/till.py": "from rich.table import Table\nfrom attr import (\n    define,\n    field as f,\n)\n",
+            "tests/test_till.py": "from lxml import etree\nfrom attr import asdict\n",
+        },
+    )
+    summary, sources, _ = summarize(shop)
+    section = next(one for one in summary.sections if one.title == "Dependencies")
+    said = {one.key: one for one in section.claims}
+    assert said["requests"].text.endswith(", imported by 1 file: Asks the bank, politely.")
+    assert said["rich"].text.endswith(": shows the till in colour")
+    assert said["attrs"].text.endswith(": its `define`, `field`")
+    assert ("shop/till.py", 4) in {(one.path, one.line) for one in said["attrs"].citations}
+    assert said["lxml"].text.endswith(
+        "imported by 1 file"
+    )  # what tests import says nothing about the product
+    assert ":" not in said["pytest"].text
+    page = shop.parent / "page.md"
+    page.write_text(render(summary, sources, to=page))
+    assert check(page, shop).stale == ()
+    (shop / "shop" / "till.py").write_text("from rich.table import Table\n")
+    assert "shop/till.py" in {one.path for one in check(page, shop).stale}
