@@ -172,7 +172,7 @@ def measure(cases: Sequence[Case], method: Repairer, top: int) -> Figures:
     }
 
 
-def syntax_methods(infill: Infill | None) -> dict[str, Repairer]:
+def syntax_methods(infill: Infill | None, only: str) -> dict[str, Repairer]:
     def with_reader(reader: Infill | None, budget: Budget = Budget()) -> Repairer:
         return lambda text: [
             apply(text, one.edits) for one in syntax_proposals(text, reader, most=3, budget=budget)
@@ -183,10 +183,10 @@ def syntax_methods(infill: Infill | None) -> dict[str, Repairer]:
     if infill is not None:
         methods["enumeration, prior and reader"] = with_reader(infill)
         methods["enumeration, prior and reader, quick"] = with_reader(infill, QUICK)
-    return methods
+    return {name: method for name, method in methods.items() if name.endswith(only)}
 
 
-def logic_methods(infill: Infill | None) -> dict[str, Repairer]:
+def logic_methods(infill: Infill | None, only: str) -> dict[str, Repairer]:
     def with_reader(reader: Infill | None, scope: Scope) -> Repairer:
         def method(text: str) -> list[str]:
             verified = (apply(text, one.edits) for one in logic_proposals(text, reader, scope=scope))
@@ -204,32 +204,32 @@ def logic_methods(infill: Infill | None) -> dict[str, Repairer]:
     if infill is not None:
         methods["enumeration, prior and reader"] = with_reader(infill, alone)
         methods["enumeration, inserts and the model's own, prior and reader"] = with_reader(infill, Scope())
-    return methods
+    return {name: method for name, method in methods.items() if name.endswith(only)}
 
 
-def syntax_rows(infill: Infill | None, every: int) -> Iterator[tuple[str, str, Figures]]:
+def syntax_rows(infill: Infill | None, every: int, only: str) -> Iterator[tuple[str, str, Figures]]:
     cases = list(debugbench(parsing=False))
     single = [case for case in cases if case.category not in COMPOUND][::every]
     compound = [case for case in cases if case.category in COMPOUND][:: 3 * every]
-    for name, method in syntax_methods(infill).items():
+    for name, method in syntax_methods(infill, only).items():
         yield name, "one kind of error", measure(single, method, 3)
         yield name, "two to four errors, most of them not of syntax", measure(compound, method, 3)
 
 
 def mined_rows(
-    infill: Infill | None, every: int, paths: Sequence[Path]
+    infill: Infill | None, every: int, only: str, paths: Sequence[Path]
 ) -> Iterator[tuple[str, str, Figures]]:
     cases = list(mined(paths))[::every]
-    for name, method in syntax_methods(infill).items():
+    for name, method in syntax_methods(infill, only).items():
         yield name, "committed by people", measure(cases, method, 3)
 
 
-def logic_rows(infill: Infill | None, every: int) -> Iterator[tuple[str, str, Figures]]:
+def logic_rows(infill: Infill | None, every: int, only: str) -> Iterator[tuple[str, str, Figures]]:
     cases = list(debugbench(parsing=True))
     groups = {"all": cases, "one kind of error": [case for case in cases if case.category not in COMPOUND]}
     for category in sorted({case.category for case in groups["one kind of error"]}):
         groups[category] = [case for case in cases if case.category == category]
-    for name, method in logic_methods(infill).items():
+    for name, method in logic_methods(infill, only).items():
         known: dict[str, list[str]] = {}
 
         def remembered(
@@ -300,7 +300,7 @@ def main() -> int:
     )
     parser.add_argument("--every", type=int, default=1, help="take every n-th program")
     parser.add_argument("--no-model", action="store_true")
-    parser.add_argument("--only", default="", help="of tests and missing: methods whose name ends so")
+    parser.add_argument("--only", default="", help="methods whose name ends so")
     parser.add_argument(
         "--mined", type=Path, nargs="*", default=[], help="files of benchmarks.mine_syntax_errors"
     )
@@ -317,9 +317,9 @@ def main() -> int:
     run = Run(EVAL, given.rows, model, given.every, given.only, given.minutes)
     for part in given.parts:
         measured = {
-            "syntax": lambda: syntax_rows(infill, given.every),
-            "mined": lambda: mined_rows(infill, given.every, given.mined),
-            "logic": lambda: logic_rows(infill, given.every),
+            "syntax": lambda: syntax_rows(infill, given.every, given.only),
+            "mined": lambda: mined_rows(infill, given.every, given.only, given.mined),
+            "logic": lambda: logic_rows(infill, given.every, given.only),
             "tests": lambda: tests_rows(infill, run),
             "missing": lambda: missing_rows(infill, run),
             "attempts": lambda: attempts_rows(infill, given.every),

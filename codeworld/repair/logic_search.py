@@ -20,6 +20,7 @@ from codeworld.repair.suspicion import Statements, Suspicion
 from codeworld.repair.tree_edits import Program, tree_neighbours
 
 _PER_PLACE = 16  # proposals for one place that the reader sees
+_MOST_READ = 100  # lines, the most suspect ones: some ten seconds
 _SUFFIX_CHARS = 160
 _PREFIX_CHARS = 1600
 _UNREAD_NATS = -4.0  # what a proposal counts that the reader was not asked about
@@ -114,14 +115,14 @@ def _chosen(
     """The places that the reader looks at closely, with the cost of their being none that failing tests run."""
     text, suspicion = program.text, scope.suspicion
     cost = dict[_Place, float]()
-    surprise = dict[_Place, float]()
-    for place in sorted(by_place):
-        if place.is_gap or should_stop():
-            continue
+    for place in by_place:
         line = text.count("\n", 0, place.start)
         doubt = 0.0 if suspicion is None else 1.0 - suspicion.at(statements.of_line(line))
-        cost[place] = _SUSPICION * doubt
-        if doubt < 1.0:
+        if not place.is_gap and doubt < 1.0:
+            cost[place] = _SUSPICION * doubt
+    surprise = dict[_Place, float]()
+    for place in sorted(sorted(cost, key=lambda one: cost[one])[:_MOST_READ]):
+        if not should_stop():
             surprise[place] = _surprise(text, place, infill) - cost[place]
     best = sorted(surprise, key=lambda place: -surprise[place])
     chosen = {place: cost[place] for place in best[: scope.most_lines]}

@@ -6,6 +6,7 @@ import math
 
 import pytest
 
+from codeworld.canvas import InfillReply, InfillRequest
 from codeworld.repair.edits import Edit
 from codeworld.repair.logic_search import Scope, logic_proposals
 from codeworld.repair.suspicion import Statements, Suspicion, suspicion
@@ -75,3 +76,20 @@ def test_search_begins_where_the_failure_is() -> None:
     everywhere = logic_proposals(TEXT, None)
     assert TEXT.count("\n", 0, everywhere[0].edits[0].start_char) != 10
     assert {one.edits for one in found} == {one.edits for one in everywhere}
+
+
+def test_the_reader_sees_only_so_many_lines_of_a_long_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    from codeworld.repair import logic_search
+
+    text = "".join(f"a{i} = b{i} + {i}\n" for i in range(30))
+    asked: list[str] = []
+
+    def infill(hole: InfillRequest) -> InfillReply:
+        asked.append(hole.given[0])
+        return InfillReply((), 1.0, "cpu", "told")
+
+    monkeypatch.setattr(logic_search, "_MOST_READ", 5)
+    where = Suspicion(dict.fromkeys(range(20, 25), 0.5), 0.1)
+    scope = Scope(suspicion=where, most_lines=0, most_gaps=0)
+    logic_proposals(text, infill, scope=scope)
+    assert asked == [f"a{i} = b{i} + {i}" for i in range(20, 25)]
