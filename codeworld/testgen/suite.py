@@ -18,7 +18,7 @@ from codeworld.testgen.keep import Shrinker, chosen, confirmed, exclusive, witho
 from codeworld.testgen.mutants import mutants_of
 from codeworld.testgen.pools import pool_of
 from codeworld.testgen.search import Arc, Goals, Search
-from codeworld.testgen.target import Module, lines_of
+from codeworld.testgen.target import Module, bindings, lines_of
 
 _SEARCH = 0.7  # of a target's time; the rest is for confirming and shrinking
 _LEAST_S = 0.3
@@ -108,7 +108,8 @@ class Builder:
             target.owner.rpartition(".")[2] if target.kind == "constructor" else target.name, ()
         )
         pool = pool_of(target, function, self._module.tree, calls)
-        caller = Caller(target, Maker(chance, pool, self._worker.describe), self._module.targets)
+        maker = Maker(chance, pool, self._worker.describe)
+        caller = Caller(target, maker, self._module.targets, bindings(self._module.tree))
         why_not = caller.why_not()
         if why_not:
             self._untested.append(Untested(target.qualname, why_not))
@@ -132,12 +133,14 @@ class Builder:
         target = caller.target
         for one in target.examples:
             case = Case((), one.source, origin="doctest")
-            doubt = doubts.of_example(target, one, self._worker.run([case])[0])
+            doubt = None
+            if not one.depends:
+                doubt = doubts.of_example(target, one, self._worker.run([case])[0])
             if doubt is not None:
                 self._doubts.append(doubt)
                 unfrozen.add(doubts.shown(case))
             for call in _calls_of(one.source, target):
-                found = caller.written(call, "doctest")
+                found = caller.written(call, "call site" if one.depends else "doctest")
                 inputs += [found] if found is not None and doubt is None else []
         for call in calls:
             found = caller.written(call, "call site")

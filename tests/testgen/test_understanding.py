@@ -12,7 +12,7 @@ from codeworld.testgen.mutants import mutants_of
 from codeworld.testgen.pools import bound, calls_in_repository, pool_of
 from codeworld.testgen.project import home_of, place_of
 from codeworld.testgen.shapes import of_text
-from codeworld.testgen.target import at_line, documented_exceptions, lines_of, read_module
+from codeworld.testgen.target import at_line, bindings, documented_exceptions, lines_of, read_module
 
 MODULE = '''"""Shapes."""
 import abc
@@ -182,6 +182,34 @@ def test_mutants_are_programs_that_differ() -> None:
         compile(one.source, "mutant", "exec")
         assert "'doc" in one.source or '"doc' in one.source
         assert one.source.startswith("class A:")
+
+
+def test_a_doctest_is_read_with_the_lines_before_it() -> None:
+    text = '''import networkx as nx
+
+
+def order(graph, n=1):
+    """
+    >>> G = nx.path_graph(4)
+    >>> order(G, n=2)
+    4
+    >>> order(unknown(G))
+    """
+    return len(graph) + n
+'''
+    module = read_module(text)
+    (target,) = module.targets
+    assert [(one.source, one.depends) for one in target.examples] == [
+        ("order(nx.path_graph(4), n=2)", True),
+        ("order(unknown(nx.path_graph(4)))", True),
+    ]
+    names = bindings(module.tree)
+    assert names == {"nx": ("networkx", "=nx"), "order": None}
+    calls = [ast.parse(one.source, mode="eval").body for one in target.examples]
+    assert [bound(target, one, names) for one in calls if isinstance(one, ast.Call)] == [
+        {"graph": "nx.path_graph(4)", "n": "2"},
+        {},
+    ]
 
 
 def test_lines_that_a_test_can_run() -> None:
