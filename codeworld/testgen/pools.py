@@ -7,13 +7,14 @@ import os
 import re
 import time
 import warnings
+from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from codeworld.context.ignore import IgnoreRules
 from codeworld.testgen.cases import Target
 from codeworld.testgen.inputs import Pool
-from codeworld.testgen.target import bindings
+from codeworld.testgen.target import bindings, filled
 from codeworld.testgen.usage import Function
 
 _MOST_FILES = 40
@@ -108,10 +109,10 @@ def calls_in_repository(names: frozenset[str], root: Path, file: Path) -> dict[s
         if path == file or not mentioned.search(text):
             continue
         parsed += 1
-        for call in _calls(text):
-            name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
-            if name in names and len(found.setdefault(name, [])) < _MOST_CALLS:
-                found[name].append(call)
+        for call in _calls(text, names):
+            held = found.setdefault(_called(call), [])
+            if len(held) < _MOST_CALLS:
+                held.append(call)
     return found
 
 
@@ -132,11 +133,40 @@ def _python_files(root: Path, deadline_s: float) -> Iterator[Path]:
     yield from later
 
 
-def _calls(text: str) -> Iterator[ast.Call]:
+def _calls(text: str, names: frozenset[str]) -> Iterator[ast.Call]:
+    """Calls of what is called so; variables that their function sets once are replaced by what they are set to."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
         return
-    yield from (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    inner = [one for one in ast.walk(tree) if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    seen: set[ast.AST] = set()
+    for scope in [*inner, tree]:
+        nodes = [*ast.walk(scope)]
+        found = [
+            one for one in nodes if isinstance(one, ast.Call) and _called(one) in names and one not in seen
+        ]
+        seen.update(found)
+        given = _set_once(nodes) if found else {}
+        for call in found:
+            call.args = [filled(one, given) for one in call.args]
+            for keyword in call.keywords:
+                keyword.value = filled(keyword.value, given)
+            yield call
+
+
+def _called(call: ast.Call) -> str:
+    return call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
+
+
+def _set_once(nodes: Sequence[ast.AST]) -> dict[str, ast.expr]:
+    stores = Counter(one.id for one in nodes if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store))
+    return {
+        one.targets[0].id: one.value
+        for one in nodes
+        if isinstance(one, ast.Assign)
+        and isinstance(one.targets[0], ast.Name)
+        and stores[one.targets[0].id] == 1
+    }

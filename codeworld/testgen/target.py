@@ -261,14 +261,14 @@ def _examples(node: Function | ast.ClassDef, name: str) -> tuple[Example, ...]:
         if len(parsed) != 1:
             continue
         if isinstance(parsed[0], ast.Assign) and isinstance(parsed[0].targets[0], ast.Name):
-            given[parsed[0].targets[0].id] = _filled(parsed[0].value, given)
+            given[parsed[0].targets[0].id] = filled(parsed[0].value, given)
         elif isinstance(parsed[0], ast.Expr) and re.search(rf"\b{re.escape(name)}\b", one.source):
-            source = ast.unparse(_filled(parsed[0].value, given)) if given else one.source.strip()
+            source = ast.unparse(filled(parsed[0].value, given)) if given else one.source.strip()
             kept.append(Example(source, one.want.strip(), line + one.lineno, depends=bool(given)))
     return tuple(kept)
 
 
-def _filled(node: ast.expr, given: dict[str, ast.expr]) -> ast.expr:
+def filled(node: ast.expr, given: dict[str, ast.expr]) -> ast.expr:
     """With the values of names that lines before gave them."""
 
     class Fill(ast.NodeTransformer):

@@ -221,6 +221,9 @@ def test_lines_that_a_test_can_run() -> None:
 
 def test_literals_and_calls_are_inputs(root: Path) -> None:
     (root / "app.py").write_text("from shop import price\nprint(price('tea', 7), price(name, 8))\n")
+    (root / "test_app.py").write_text(
+        "def test_a():\n    kind = 'milk'\n    n = 1\n    n = 2\n    price(kind, count=n)\n"
+    )
     (root / ".gitignore").write_text("hidden.py\n")
     (root / "hidden.py").write_text("price('secret', 1)\n")
     text = "KINDS = ['x']\ndef price(kind: str, count: int):\n    return 3 if kind == 'coffee' and count > 40 else 0\n"
@@ -229,8 +232,9 @@ def test_literals_and_calls_are_inputs(root: Path) -> None:
     pool = pool_of(module.targets[0], module.functions["price"], module.tree, calls)
     assert {3, 40} <= set(pool.numbers)
     assert {"coffee", "x"} <= set(pool.strings)
-    assert pool.by_name == {"kind": ("'tea'",), "count": ("7", "8")}
+    assert pool.by_name == {"kind": ("'milk'", "'tea'"), "count": ("7", "8")}
     assert [bound(module.targets[0], one) for one in calls] == [
+        {"kind": "'milk'"},
         {"kind": "'tea'", "count": "7"},
         {"count": "8"},
     ]
