@@ -13,8 +13,9 @@ from pathlib import Path
 
 from codeworld.context.ignore import IgnoreRules
 from codeworld.testgen.cases import Target
+from codeworld.testgen.expressions import filled
 from codeworld.testgen.inputs import Pool
-from codeworld.testgen.target import bindings, filled
+from codeworld.testgen.target import bindings
 from codeworld.testgen.usage import Function
 
 _MOST_FILES = 40

@@ -13,6 +13,7 @@ from codeworld.testgen import doubts
 from codeworld.testgen.calling import Caller, Input
 from codeworld.testgen.cases import Case, Doubt, Kept, Mutant, Observed, Summary, Target, Untested
 from codeworld.testgen.execution import Worker
+from codeworld.testgen.expressions import shown
 from codeworld.testgen.inputs import Maker
 from codeworld.testgen.keep import Shrinker, chosen, confirmed, exclusive, without_needless
 from codeworld.testgen.mutants import mutants_of
@@ -117,7 +118,7 @@ class Builder:
         first, unfrozen = self._written(caller, calls)
 
         def accepts(case: Case, observed: Observed) -> bool:
-            return doubts.may_stand(target, observed) and doubts.shown(case) not in unfrozen
+            return doubts.may_stand(target, observed) and shown(case) not in unfrozen
 
         search = Search(caller, self._worker, self._goals, chance, accepts)
         more = self._proposals(target, caller, search)
@@ -138,7 +139,7 @@ class Builder:
                 doubt = doubts.of_example(target, one, self._worker.run([case])[0])
             if doubt is not None:
                 self._doubts.append(doubt)
-                unfrozen.add(doubts.shown(case))
+                unfrozen.add(shown(case))
             for call in _calls_of(one.source, target):
                 found = caller.written(call, "call site" if one.depends else "doctest")
                 inputs += [found] if found is not None and doubt is None else []
@@ -184,7 +185,7 @@ class Builder:
 
     def _doubt(self, target: Target, search: Search) -> None:
         found: dict[tuple[str, str], Doubt] = {}
-        for one in sorted(search.refused, key=lambda refused: len(doubts.shown(refused.case))):
+        for one in sorted(search.refused, key=lambda refused: len(shown(refused.case))):
             doubt = doubts.of_call(target, one.case, one.observed)
             if doubt is not None:
                 found.setdefault((doubt.source, doubt.observed.partition(":")[0]), doubt)

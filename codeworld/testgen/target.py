@@ -12,6 +12,7 @@ import msgspec
 
 from codeworld.errors import BadInput
 from codeworld.testgen.cases import Example, Kind, Parameter, Target, Untested
+from codeworld.testgen.expressions import filled
 from codeworld.testgen.shapes import Shape, of_annotation
 from codeworld.testgen.usage import Function, Usage
 
@@ -266,17 +267,6 @@ def _examples(node: Function | ast.ClassDef, name: str) -> tuple[Example, ...]:
             source = ast.unparse(filled(parsed[0].value, given)) if given else one.source.strip()
             kept.append(Example(source, one.want.strip(), line + one.lineno, depends=bool(given)))
     return tuple(kept)
-
-
-def filled(node: ast.expr, given: dict[str, ast.expr]) -> ast.expr:
-    """With the values of names that lines before gave them."""
-
-    class Fill(ast.NodeTransformer):
-        def visit_Name(self, name: ast.Name) -> ast.expr:
-            return given.get(name.id, name)
-
-    filled: ast.expr = Fill().visit(node)
-    return filled
 
 
 def _own_nodes(function: Function) -> Iterator[ast.AST]:
