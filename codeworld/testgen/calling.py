@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import msgspec
 
@@ -36,10 +36,13 @@ class Input(msgspec.Struct, frozen=True):
 
 
 class Caller:
-    """Makes inputs for one target. ``siblings``: other methods of its class, to bring the receiver into a state."""
+    """Makes inputs for one target. ``siblings``: other methods of its class, to bring the receiver into a state;
+    ``names``: what inputs may be made with."""
 
-    def __init__(self, target: Target, maker: Maker, siblings: Sequence[Target]) -> None:
-        self.target, self._maker = target, maker
+    def __init__(
+        self, target: Target, maker: Maker, siblings: Sequence[Target], names: Collection[str] = ()
+    ) -> None:
+        self.target, self._maker, self._names = target, maker, names
         self._has_receiver = target.kind in ("method", "property")
         self._siblings = [
             one
@@ -113,7 +116,7 @@ class Caller:
 
     def written(self, call: ast.Call, origin: str) -> Input | None:
         """The arguments of a call that somebody wrote, None when one that is required does not stand for itself."""
-        arguments = bound(self.target, call)
+        arguments = bound(self.target, call, self._names)
         if any(one.required and one.name not in arguments for one in self.parameters):
             return None
         receiver = self._maker.make(self._receiver, self._maker.scale()) if self._has_receiver else ""

@@ -31,6 +31,7 @@ class Example(msgspec.Struct, frozen=True):
     source: str
     want: str
     line: int
+    depends: bool = False  # on lines before it: what it prints is not known from it alone
 
 
 class Target(msgspec.Struct, frozen=True):

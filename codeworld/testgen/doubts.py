@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 
 from codeworld.testgen.cases import Case, Doubt, Example, Observed, Raised, Snapshot, Target
+from codeworld.testgen.expressions import shown
 from codeworld.testgen.shapes import ANY, Shape
 
 _SEQUENCES = ("list", "tuple", "fixed tuple", "iterator", "deque", "range")
@@ -107,17 +108,6 @@ def of_example(target: Target, example: Example, observed: Observed) -> Doubt | 
     if agrees:
         return None
     return Doubt(target.qualname, example.line, example.source, want, seen[:200], "doctest")
-
-
-def shown(case: Case) -> str:
-    """A call with its arguments in their places."""
-    values = dict(case.setup)
-
-    class Fill(ast.NodeTransformer):
-        def visit_Name(self, node: ast.Name) -> ast.expr:
-            return ast.parse(values[node.id], mode="eval").body if node.id in values else node
-
-    return ast.unparse(Fill().visit(ast.parse(case.call, mode="eval")))
 
 
 def _fits(shape: Shape, value: Snapshot) -> bool:

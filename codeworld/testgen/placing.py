@@ -13,7 +13,7 @@ import msgspec
 from codeworld.testgen.cases import Kept
 from codeworld.testgen.execution import NAMES, Place
 from codeworld.testgen.project import Home, bound_names
-from codeworld.testgen.target import Module
+from codeworld.testgen.target import Module, bindings
 from codeworld.testgen.writing import Block, Writer, snake
 
 _STANDARD = {(name or module): (module, name) for module, name in NAMES}
@@ -106,8 +106,10 @@ def _missing(imports: set[tuple[str, str]], taken: dict[str, str]) -> set[tuple[
     """Without what the file imports already. Raises Clash."""
     found = set()
     for module, name in imports:
-        bound = name or module.split(".")[0]
+        bound = name.removeprefix("=") or module.split(".")[0]
         held = taken.get(bound)
+        if held == f"{module}:":
+            continue
         if held is None:
             found.add((module, name))
         elif held not in (f"{module}:{name}", f"{bound}:") and not held.endswith(f":{bound}"):
@@ -116,8 +118,8 @@ def _missing(imports: set[tuple[str, str]], taken: dict[str, str]) -> set[tuple[
 
 
 def _imports(blocks: Iterable[Block], place: Place, module: Module, home: Home) -> set[tuple[str, str]]:
-    """``(module, name)``; "" as the name stands for the module itself."""
-    own = _top_names(module.tree)
+    """``(module, name)``; "" as the name stands for the module itself, "=x" for the module as ``x``."""
+    own = bindings(module.tree)
     found: set[tuple[str, str]] = set()
     for block in blocks:
         found |= {(one.partition(":")[0], one.partition(":")[2]) for one in block.modules}
@@ -137,8 +139,10 @@ def _imports(blocks: Iterable[Block], place: Place, module: Module, home: Home) 
             for name in _names(text, block):
                 if name in own:
                     imported = own[name]
-                    is_standard = imported is not None and _is_standard(imported[0])
-                    found.add(imported if imported is not None and is_standard else (place.module, name))
+                    by_itself = imported is not None and (
+                        imported[1][:1] in ("", "=") or _is_standard(imported[0])
+                    )
+                    found.add(imported if imported is not None and by_itself else (place.module, name))
                 elif name in told:
                     found.add(told[name])
                 elif name in _STANDARD:
@@ -165,40 +169,16 @@ def _names(text: str, block: Block) -> set[str]:
     return {one for one in names - inner if not hasattr(builtins, one)}
 
 
-def _top_names(tree: ast.Module) -> dict[str, tuple[str, str] | None]:
-    """What the tested module binds: where a name was imported from, None for its own."""
-    found: dict[str, tuple[str, str] | None] = {}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            for one in node.names:
-                absolute = (node.module or "", one.name) if not node.level and not one.asname else None
-                found[one.asname or one.name] = absolute
-        elif isinstance(node, ast.Import):
-            for one in node.names:
-                if "." not in one.name:
-                    found[one.asname or one.name] = (one.name, "") if not one.asname else None
-    for top in tree.body:
-        for node in [top, *(ast.iter_child_nodes(top) if isinstance(top, (ast.If, ast.Try)) else ())]:
-            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-                found[node.name] = None
-            elif isinstance(node, (ast.Assign, ast.AnnAssign)):
-                found |= {
-                    one.id: None
-                    for one in ast.walk(node)
-                    if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)
-                }
-    return found
-
-
 def _is_standard(module: str) -> bool:
     return module.split(".")[0] in sys.stdlib_module_names
 
 
 def _lines(imports: set[tuple[str, str]]) -> list[str]:
     plain = sorted(f"import {module}" for module, name in imports if not name)
+    plain += sorted(f"import {module} as {name[1:]}" for module, name in imports if name[:1] == "=")
     by_module: dict[str, list[str]] = {}
     for module, name in imports:
-        if name:
+        if name and name[0] != "=":
             by_module.setdefault(module, []).append(name)
     return plain + [
         f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(by_module.items())

@@ -7,12 +7,15 @@ import os
 import re
 import time
 import warnings
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 
 from codeworld.context.ignore import IgnoreRules
 from codeworld.testgen.cases import Target
+from codeworld.testgen.expressions import filled
 from codeworld.testgen.inputs import Pool
+from codeworld.testgen.target import bindings
 from codeworld.testgen.usage import Function
 
 _MOST_FILES = 40
@@ -41,20 +44,21 @@ def pool_of(target: Target, function: Function | None, tree: ast.Module, calls: 
         floats=tuple(dict.fromkeys(one for one in constants if isinstance(one, float)))[:20],
         strings=tuple(dict.fromkeys(strings))[:60],
         alphabet="".join(sorted(letters))[:30],
-        by_name=_by_name(target, calls),
+        by_name=_by_name(target, calls, bindings(tree)),
     )
 
 
-def _by_name(target: Target, calls: Sequence[ast.Call]) -> dict[str, tuple[str, ...]]:
+def _by_name(target: Target, calls: Sequence[ast.Call], names: Collection[str]) -> dict[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
     for call in calls:
-        for name, value in bound(target, call).items():
+        for name, value in bound(target, call, names).items():
             found.setdefault(name, []).append(value)
     return {name: tuple(dict.fromkeys(values)) for name, values in found.items()}
 
 
-def bound(target: Target, call: ast.Call) -> dict[str, str]:
-    """The arguments of a call that stand for themselves, by parameter."""
+def bound(target: Target, call: ast.Call, names: Collection[str] = ()) -> dict[str, str]:
+    """The arguments of a call that stand for themselves, by parameter: literals, and what is made of them with
+    ``names`` of the module."""
     found = {}
     positional = [one.name for one in target.parameters if not one.keyword_only]
     pairs = [*zip(positional, call.args, strict=False)]
@@ -62,9 +66,22 @@ def bound(target: Target, call: ast.Call) -> dict[str, str]:
     known = {one.name for one in target.parameters}
     for name, node in pairs:
         text = ast.unparse(node)
-        if name in known and is_literal(node) and len(text) <= _MOST_CHARS:
+        if name in known and _stands(node, names) and len(text) <= _MOST_CHARS:
             found[name] = text
     return found
+
+
+def _stands(node: ast.expr, names: Collection[str]) -> bool:
+    if is_literal(node):
+        return True
+    if isinstance(node, ast.Call):
+        inner = [*node.args, *(one.value for one in node.keywords)]
+        return _stands(node.func, names) and all(_stands(one, names) for one in inner)
+    if isinstance(node, ast.Attribute):
+        return _stands(node.value, names)
+    if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
+        return all(_stands(one, names) for one in node.elts)
+    return isinstance(node, ast.Name) and node.id in names
 
 
 def is_literal(node: ast.expr) -> bool:
@@ -93,10 +110,10 @@ def calls_in_repository(names: frozenset[str], root: Path, file: Path) -> dict[s
         if path == file or not mentioned.search(text):
             continue
         parsed += 1
-        for call in _calls(text):
-            name = call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
-            if name in names and len(found.setdefault(name, [])) < _MOST_CALLS:
-                found[name].append(call)
+        for call in _calls(text, names):
+            held = found.setdefault(_called(call), [])
+            if len(held) < _MOST_CALLS:
+                held.append(call)
     return found
 
 
@@ -117,11 +134,40 @@ def _python_files(root: Path, deadline_s: float) -> Iterator[Path]:
     yield from later
 
 
-def _calls(text: str) -> Iterator[ast.Call]:
+def _calls(text: str, names: frozenset[str]) -> Iterator[ast.Call]:
+    """Calls of what is called so; variables that their function sets once are replaced by what they are set to."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError):
         return
-    yield from (node for node in ast.walk(tree) if isinstance(node, ast.Call))
+    inner = [one for one in ast.walk(tree) if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    seen: set[ast.AST] = set()
+    for scope in [*inner, tree]:
+        nodes = [*ast.walk(scope)]
+        found = [
+            one for one in nodes if isinstance(one, ast.Call) and _called(one) in names and one not in seen
+        ]
+        seen.update(found)
+        given = _set_once(nodes) if found else {}
+        for call in found:
+            call.args = [filled(one, given) for one in call.args]
+            for keyword in call.keywords:
+                keyword.value = filled(keyword.value, given)
+            yield call
+
+
+def _called(call: ast.Call) -> str:
+    return call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
+
+
+def _set_once(nodes: Sequence[ast.AST]) -> dict[str, ast.expr]:
+    stores = Counter(one.id for one in nodes if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store))
+    return {
+        one.targets[0].id: one.value
+        for one in nodes
+        if isinstance(one, ast.Assign)
+        and isinstance(one.targets[0], ast.Name)
+        and stores[one.targets[0].id] == 1
+    }

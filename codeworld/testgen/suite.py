@@ -13,12 +13,13 @@ from codeworld.testgen import doubts
 from codeworld.testgen.calling import Caller, Input
 from codeworld.testgen.cases import Case, Doubt, Kept, Mutant, Observed, Summary, Target, Untested
 from codeworld.testgen.execution import Worker
+from codeworld.testgen.expressions import shown
 from codeworld.testgen.inputs import Maker
 from codeworld.testgen.keep import Shrinker, chosen, confirmed, exclusive, without_needless
 from codeworld.testgen.mutants import mutants_of
 from codeworld.testgen.pools import pool_of
 from codeworld.testgen.search import Arc, Goals, Search
-from codeworld.testgen.target import Module, lines_of
+from codeworld.testgen.target import Module, bindings, lines_of
 
 _SEARCH = 0.7  # of a target's time; the rest is for confirming and shrinking
 _LEAST_S = 0.3
@@ -108,7 +109,8 @@ class Builder:
             target.owner.rpartition(".")[2] if target.kind == "constructor" else target.name, ()
         )
         pool = pool_of(target, function, self._module.tree, calls)
-        caller = Caller(target, Maker(chance, pool, self._worker.describe), self._module.targets)
+        maker = Maker(chance, pool, self._worker.describe)
+        caller = Caller(target, maker, self._module.targets, bindings(self._module.tree))
         why_not = caller.why_not()
         if why_not:
             self._untested.append(Untested(target.qualname, why_not))
@@ -116,7 +118,7 @@ class Builder:
         first, unfrozen = self._written(caller, calls)
 
         def accepts(case: Case, observed: Observed) -> bool:
-            return doubts.may_stand(target, observed) and doubts.shown(case) not in unfrozen
+            return doubts.may_stand(target, observed) and shown(case) not in unfrozen
 
         search = Search(caller, self._worker, self._goals, chance, accepts)
         more = self._proposals(target, caller, search)
@@ -132,12 +134,14 @@ class Builder:
         target = caller.target
         for one in target.examples:
             case = Case((), one.source, origin="doctest")
-            doubt = doubts.of_example(target, one, self._worker.run([case])[0])
+            doubt = None
+            if not one.depends:
+                doubt = doubts.of_example(target, one, self._worker.run([case])[0])
             if doubt is not None:
                 self._doubts.append(doubt)
-                unfrozen.add(doubts.shown(case))
+                unfrozen.add(shown(case))
             for call in _calls_of(one.source, target):
-                found = caller.written(call, "doctest")
+                found = caller.written(call, "call site" if one.depends else "doctest")
                 inputs += [found] if found is not None and doubt is None else []
         for call in calls:
             found = caller.written(call, "call site")
@@ -181,7 +185,7 @@ class Builder:
 
     def _doubt(self, target: Target, search: Search) -> None:
         found: dict[tuple[str, str], Doubt] = {}
-        for one in sorted(search.refused, key=lambda refused: len(doubts.shown(refused.case))):
+        for one in sorted(search.refused, key=lambda refused: len(shown(refused.case))):
             doubt = doubts.of_call(target, one.case, one.observed)
             if doubt is not None:
                 found.setdefault((doubt.source, doubt.observed.partition(":")[0]), doubt)

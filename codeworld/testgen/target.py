@@ -12,6 +12,7 @@ import msgspec
 
 from codeworld.errors import BadInput
 from codeworld.testgen.cases import Example, Kind, Parameter, Target, Untested
+from codeworld.testgen.expressions import filled
 from codeworld.testgen.shapes import Shape, of_annotation
 from codeworld.testgen.usage import Function, Usage
 
@@ -252,14 +253,19 @@ def _examples(node: Function | ast.ClassDef, name: str) -> tuple[Example, ...]:
     except ValueError:
         return ()
     line = node.body[0].lineno
-    kept = []
+    kept, given = [], dict[str, ast.expr]()
     for one in found:
         try:
-            ast.parse(one.source.strip(), mode="eval")
+            parsed = ast.parse(one.source.strip()).body
         except SyntaxError:
             continue
-        if re.search(rf"\b{re.escape(name)}\b", one.source):
-            kept.append(Example(one.source.strip(), one.want.strip(), line + one.lineno))
+        if len(parsed) != 1:
+            continue
+        if isinstance(parsed[0], ast.Assign) and isinstance(parsed[0].targets[0], ast.Name):
+            given[parsed[0].targets[0].id] = filled(parsed[0].value, given)
+        elif isinstance(parsed[0], ast.Expr) and re.search(rf"\b{re.escape(name)}\b", one.source):
+            source = ast.unparse(filled(parsed[0].value, given)) if given else one.source.strip()
+            kept.append(Example(source, one.want.strip(), line + one.lineno, depends=bool(given)))
     return tuple(kept)
 
 
@@ -294,6 +300,34 @@ def _attributes(tree: ast.Module) -> dict[str, frozenset[str]]:
                 if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
             }
             found[node.name] = frozenset(names)
+    return found
+
+
+def bindings(tree: ast.Module) -> dict[str, tuple[str, str] | None]:
+    """What a module binds: where a name was imported from, None for its own. ``import x`` is ``(x, "")``, ``import x as
+    y`` is ``(x, "=y")``."""
+    found: dict[str, tuple[str, str] | None] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            for one in node.names:
+                absolute = (node.module or "", one.name) if not node.level and not one.asname else None
+                found[one.asname or one.name] = absolute
+        elif isinstance(node, ast.Import):
+            for one in node.names:
+                if one.asname:
+                    found[one.asname] = (one.name, f"={one.asname}")
+                elif "." not in one.name:
+                    found[one.name] = (one.name, "")
+    for top in tree.body:
+        for node in [top, *(ast.iter_child_nodes(top) if isinstance(top, (ast.If, ast.Try)) else ())]:
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+                found[node.name] = None
+            elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+                found |= {
+                    one.id: None
+                    for one in ast.walk(node)
+                    if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)
+                }
     return found
 
 

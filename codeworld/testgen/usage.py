@@ -80,7 +80,9 @@ class Usage:
         """Of the parameter ``name``."""
         uses = [one for one in self._nodes if isinstance(one, ast.Name) and one.id == name]
         shape = self._of(uses, 0)
-        if shape == ANY or shape == Shape("list", (ANY,)):
+        says = default is not None and of_value(default) not in (ANY, NONE)
+        # A default says more than a name does.
+        if (shape == ANY and not says) or shape == Shape("list", (ANY,)):
             guess = guessed(name)
             shape = guess if guess != ANY and shape.kind in ("any", guess.kind) else shape
         if default is None:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Sequence
 import msgspec
 
 from codeworld.testgen.cases import Kept, Snapshot
+from codeworld.testgen.expressions import shown
 from codeworld.testgen.layout import laid_out, quoted
 from codeworld.testgen.project import Style
 
@@ -73,7 +74,7 @@ class Writer:
             lines += laid_out("", f"({', '.join(expressions)})", ",", 2, style.width, style.single_quotes)
         lines += ["    ],", ")", self._head(name, names)]
         lines.append(f"    {_SAYS if any(one.case.origin != 'doctest' for one in rows) else _DOCUMENTED}")
-        call = _inlined(rows[0], {one for one, _ in rows[0].case.setup} - set(names))
+        call = shown(rows[0].case, {one for one, _ in rows[0].case.setup} - set(names))
         values = [one.observed.value.expr for one in rows if one.observed.value is not None]
         operator = "is" if all(one in ("True", "False", "None") for one in values) else "=="
         lines.append(f"    assert {quoted(call, style.single_quotes)} {operator} expected")
@@ -101,7 +102,7 @@ class Writer:
             lines.append(f"    {quoted(statement, style.single_quotes)}")
         if len(lines) > 1:
             lines.append("")
-        lines += self._act_and_assert(one, _inlined(one, inline), modules)
+        lines += self._act_and_assert(one, shown(one.case, inline), modules)
         fixtures = ["tmp_path"] if one.case.uses else []
         fixtures += ["capsys"] if one.whole and one.observed.printed else []
         whole = [self._head(name, fixtures), *lines]
@@ -297,16 +298,6 @@ def _expressions(kept: Sequence[Kept]) -> list[str]:
                 found += [value.expr] if value.expr is not None else [*value.attributes.values()]
                 found += [value.named] if value.named else []
     return found
-
-
-def _inlined(one: Kept, names: set[str]) -> str:
-    values = {name: text for name, text in one.case.setup if name in names}
-
-    class Fill(ast.NodeTransformer):
-        def visit_Name(self, node: ast.Name) -> ast.expr:
-            return ast.parse(values[node.id], mode="eval").body if node.id in values else node
-
-    return ast.unparse(Fill().visit(ast.parse(one.case.call, mode="eval")))
 
 
 def _expected(value: Snapshot) -> str:

@@ -76,7 +76,7 @@ async def test_a_new_file_is_created_and_passes(start: Start, project: Path) -> 
     assert action["kind"] == "source.generateTests"
     assert action["title"].endswith("tests of sign")
     assert "edit" not in action
-    reply = await client.request("codeAction/resolve", action, 90)
+    reply = await client.request("codeAction/resolve", action, 110)
     create, change = reply["result"]["edit"]["documentChanges"]
     path = project / "tests" / "test_signs.py"
     assert create["kind"] == "create"
@@ -97,7 +97,7 @@ async def test_the_command_extends_the_file_that_is_there(start: Start, project:
     path.write_text(EXISTING)
     client, uri = await begin(start, project)
     command = {"command": "codeworld.generateTests", "arguments": [uri, "sign"]}
-    reply = await client.request("workspace/executeCommand", command, 90)
+    reply = await client.request("workspace/executeCommand", command, 110)
     assert reply["result"]["tests"] >= 3
     assert reply["result"]["path"] == str(path)
     (asked,) = client.seen("workspace/applyEdit")
@@ -146,7 +146,7 @@ async def test_unsaved_tests_are_left_alone(start: Start, project: Path) -> None
     client, uri = await begin(start, project)
     client.did_open(path.as_uri(), EXISTING + "# more\n")
     command = {"command": "codeworld.generateTests", "arguments": [uri]}
-    reply = await client.request("workspace/executeCommand", command, 90)
+    reply = await client.request("workspace/executeCommand", command, 110)
     assert "not saved" in reply["result"]["reason"]
     assert not client.seen("workspace/applyEdit")
 

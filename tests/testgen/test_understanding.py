@@ -12,7 +12,7 @@ from codeworld.testgen.mutants import mutants_of
 from codeworld.testgen.pools import bound, calls_in_repository, pool_of
 from codeworld.testgen.project import home_of, place_of
 from codeworld.testgen.shapes import of_text
-from codeworld.testgen.target import at_line, documented_exceptions, lines_of, read_module
+from codeworld.testgen.target import at_line, bindings, documented_exceptions, lines_of, read_module
 
 MODULE = '''"""Shapes."""
 import abc
@@ -184,6 +184,34 @@ def test_mutants_are_programs_that_differ() -> None:
         assert one.source.startswith("class A:")
 
 
+def test_a_doctest_is_read_with_the_lines_before_it() -> None:
+    text = '''import networkx as nx
+
+
+def order(graph, n=1):
+    """
+    >>> G = nx.path_graph(4)
+    >>> order(G, n=2)
+    4
+    >>> order(unknown(G))
+    """
+    return len(graph) + n
+'''
+    module = read_module(text)
+    (target,) = module.targets
+    assert [(one.source, one.depends) for one in target.examples] == [
+        ("order(nx.path_graph(4), n=2)", True),
+        ("order(unknown(nx.path_graph(4)))", True),
+    ]
+    names = bindings(module.tree)
+    assert names == {"nx": ("networkx", "=nx"), "order": None}
+    calls = [ast.parse(one.source, mode="eval").body for one in target.examples]
+    assert [bound(target, one, names) for one in calls if isinstance(one, ast.Call)] == [
+        {"graph": "nx.path_graph(4)", "n": "2"},
+        {},
+    ]
+
+
 def test_lines_that_a_test_can_run() -> None:
     module = read_module(
         "def f(a):\n    '''doc'''\n    if a:\n        return (1 +\n                2)\n    global x\n"
@@ -193,6 +221,9 @@ def test_lines_that_a_test_can_run() -> None:
 
 def test_literals_and_calls_are_inputs(root: Path) -> None:
     (root / "app.py").write_text("from shop import price\nprint(price('tea', 7), price(name, 8))\n")
+    (root / "test_app.py").write_text(
+        "def test_a():\n    kind = 'milk'\n    n = 1\n    n = 2\n    price(kind, count=n)\n"
+    )
     (root / ".gitignore").write_text("hidden.py\n")
     (root / "hidden.py").write_text("price('secret', 1)\n")
     text = "KINDS = ['x']\ndef price(kind: str, count: int):\n    return 3 if kind == 'coffee' and count > 40 else 0\n"
@@ -201,8 +232,9 @@ def test_literals_and_calls_are_inputs(root: Path) -> None:
     pool = pool_of(module.targets[0], module.functions["price"], module.tree, calls)
     assert {3, 40} <= set(pool.numbers)
     assert {"coffee", "x"} <= set(pool.strings)
-    assert pool.by_name == {"kind": ("'tea'",), "count": ("7", "8")}
+    assert pool.by_name == {"kind": ("'milk'", "'tea'"), "count": ("7", "8")}
     assert [bound(module.targets[0], one) for one in calls] == [
+        {"kind": "'milk'"},
         {"kind": "'tea'", "count": "7"},
         {"count": "8"},
     ]
