@@ -29,6 +29,8 @@ TORCH_FREE = (
     "codeworld.syntax.document",
     "codeworld.verify.checks",
     "codeworld.verify.sandbox",
+    "textdiff.commit.message",
+    "textdiff.docstring.document",
 )
 PACKAGES = ("codeworld", "kernels", "lsp_server", "textdiff")
 

@@ -52,7 +52,9 @@ def broken(project: Path) -> str:
 async def test_the_fix_of_a_diagnostic(start: Start, project: Path, broken: str) -> None:
     client = await start()
     capabilities = await client.initialize(project, options=OFFLINE)
-    assert capabilities["codeActionProvider"] == {"codeActionKinds": ["quickfix"], "resolveProvider": True}
+    provider = capabilities["codeActionProvider"]
+    assert "quickfix" in provider["codeActionKinds"]
+    assert provider["resolveProvider"]
     client.did_open(broken, BROKEN)
     diagnostic = {"range": at(1, 17, 17), "message": "expected ':'", "source": "linter"}
     (action,) = await actions(client, broken, at(1), diagnostics=[diagnostic], only=["quickfix"])
