@@ -56,10 +56,11 @@ def run(where: str, settings: Settings, *, write: bool) -> tuple[Report, list[tu
         raise CommandError(f"there is no Python file in {path}")
     root = source.project_root(paths[0])
     rules = IgnoreRules.for_root(root)
-    known = None
+    with Console(stderr=True).status("reading the project"):
+        known = (
+            project.around(path.resolve(), root, rules) if path.is_file() else project.of(paths, root, rules)
+        )
     for one in _with_bar(paths):
-        if known is None or known[0] != one.parent:
-            known = (one.parent, project.around(one.resolve(), root, rules))
         try:
             text = source.read(one)
             if write:
@@ -68,9 +69,8 @@ def run(where: str, settings: Settings, *, write: bool) -> tuple[Report, list[tu
             if path.is_file():
                 raise
             continue
-        found = document.offers(
-            text, project=known[1], before=project.committed(one, root), qualname=qualname, settings=settings
-        )
+        before = project.committed(one, root)
+        found = document.offers(text, project=known, before=before, qualname=qualname, settings=settings)
         if isinstance(found, Reject):
             reasons.append(Documented(str(one), (), f"{found.reason}: {found.detail}".strip(": ")))
         else:

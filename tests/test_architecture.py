@@ -30,6 +30,8 @@ TORCH_FREE = (
     "codeworld.testgen.generate",
     "codeworld.verify.checks",
     "codeworld.verify.sandbox",
+    "textdiff.commit.message",
+    "textdiff.docstring.document",
 )
 PACKAGES = ("codeworld", "kernels", "lsp_server", "textdiff")
 

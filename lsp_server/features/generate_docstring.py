@@ -31,15 +31,20 @@ def register(server: CodeworldServer) -> None:
 
 async def offer(server: CodeworldServer, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
     """A docstring for the function or class whose head the cursor is in, if one is missing; on an existing docstring,
-    its update. What it will say is worked out when the action is resolved."""
+    its update. What it will say is worked out when the action is resolved. Not offered by itself while the cursor
+    moves: a large module takes a while to read."""
+    context = params.context
+    if context.only is None and context.trigger_kind is lsp.CodeActionTriggerKind.Automatic:
+        return []
     document = server.session.get(params.text_document.uri)
     if document is None or not server.allows(document.path):
         return []
     from codeworld.canvas import Reject
     from textdiff.docstring.document import at_line
 
-    target = at_line(document.text, params.range.start.line)
-    if isinstance(target, Reject):
+    text, line = document.text, params.range.start.line
+    target = await in_background("docstring", lambda: at_line(text, line))
+    if isinstance(target, Reject) or document.text != text:
         return []
     verb = "update the docstring of" if target.docstring is not None else "write a docstring for"
     data = {"owner": OWNER, "uri": document.uri, "version": document.version, "qualname": target.qualname}

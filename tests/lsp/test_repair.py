@@ -53,7 +53,8 @@ async def test_the_fix_of_a_diagnostic(start: Start, project: Path, broken: str)
     client = await start()
     capabilities = await client.initialize(project, options=OFFLINE)
     provider = capabilities["codeActionProvider"]
-    assert provider == {"codeActionKinds": ["quickfix", "source.generateTests"], "resolveProvider": True}
+    assert "quickfix" in provider["codeActionKinds"]
+    assert provider["resolveProvider"]
     client.did_open(broken, BROKEN)
     diagnostic = {"range": at(1, 17, 17), "message": "expected ':'", "source": "linter"}
     (action,) = await actions(client, broken, at(1), diagnostics=[diagnostic], only=["quickfix"])

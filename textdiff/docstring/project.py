@@ -25,12 +25,16 @@ class Project:
 
     def __init__(self, width: int = 88) -> None:
         self._width = width
+        self._seen: set[int] = set()
         self._docstrings: list[str] = []
         self._methods: dict[tuple[str, str], str] = {}
         self._parameters: dict[str, Counter[str]] = defaultdict(Counter)
 
     def learn(self, source: Source) -> None:
-        """Take note of a module."""
+        """Take note of a module; of the same text once."""
+        if hash(source.text) in self._seen:
+            return
+        self._seen.add(hash(source.text))
         for target in source.targets:
             if target.docstring is None:
                 continue
@@ -67,7 +71,8 @@ class Project:
 def around(
     path: Path, root: Path, rules: IgnoreRules, should_stop: Callable[[], bool] = lambda: False
 ) -> Project:
-    """The project as seen from a file: the file's folder first, then the others, within a budget of bytes."""
+    """The project as seen from a file, which is not read: its folder first, then the others, within a budget of
+    bytes."""
     project = Project(_width(root))
     left = BUDGET_BYTES
     for folder in dict.fromkeys((path.parent, *path.parents)):
@@ -76,12 +81,22 @@ def around(
         for file in sorted(folder.rglob("*.py") if folder != path.parent else folder.glob("*.py")):
             if should_stop() or left <= 0:
                 return project
-            if folder != path.parent and file.parent == path.parent:
+            if file == path or (folder != path.parent and file.parent == path.parent):
                 continue
             source = load(file, rules)
             if source is not None:
                 project.learn(source)
                 left -= len(source.text)
+    return project
+
+
+def of(paths: Iterable[Path], root: Path, rules: IgnoreRules) -> Project:
+    """A whole project, as seen by a run over all of its files."""
+    project = Project(_width(root))
+    for path in paths:
+        source = load(path, rules)
+        if source is not None:
+            project.learn(source)
     return project
 
 
