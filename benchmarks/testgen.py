@@ -350,7 +350,9 @@ def arguments() -> argparse.Namespace:
         "--judge", type=Path, required=True, help="an interpreter with pytest, coverage, mutmut 2"
     )
     parser.add_argument("--pynguin", type=Path, help="its command")
-    parser.add_argument("--note", action="append", default=[], help="what a reader of the figures has to know")
+    parser.add_argument(
+        "--note", action="append", default=[], help="what a reader of the figures has to know"
+    )
     parser.add_argument("--out", type=Path)
     return parser.parse_args()
 
