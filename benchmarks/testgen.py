@@ -316,6 +316,7 @@ def report(done: Sequence[Result], options: argparse.Namespace) -> None:
         for name, value in one.items()
         if name not in ("part", "method")
     ]
+    figures += [results.Figure("note", one) for one in options.note]
     made = results.stamp(
         "the bundled model" if any(one.method == "codeworld+model" for one in done) else "none"
     )
@@ -349,6 +350,9 @@ def arguments() -> argparse.Namespace:
         "--judge", type=Path, required=True, help="an interpreter with pytest, coverage, mutmut 2"
     )
     parser.add_argument("--pynguin", type=Path, help="its command")
+    parser.add_argument(
+        "--note", action="append", default=[], help="what a reader of the figures has to know"
+    )
     parser.add_argument("--out", type=Path)
     return parser.parse_args()
 

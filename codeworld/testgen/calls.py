@@ -57,10 +57,12 @@ class Runner:
         self._is_ours: dict[str, bool] = {}
         self._arcs: set[tuple[int, int]] = set()
 
-    def run(self, case: dict[str, Any], folder: str, trace: bool, settled: set[int]) -> dict[str, Any]:
+    def run(
+        self, case: dict[str, Any], folder: str, question: dict[str, Any], settled: set[int]
+    ) -> dict[str, Any]:
         """What the case does, and the numbers of the mutants with which it does something else; those that are not
         ``settled`` yet."""
-        begin_s = time.perf_counter()
+        begin_s, trace = time.perf_counter(), question["trace"]
         done = self._observe(case, os.path.join(folder, "case"), self._limit_s, trace)
         took_s = time.perf_counter() - begin_s
         done["ms"] = round(took_s * 1e3, 3)
@@ -70,7 +72,7 @@ class Runner:
             return done
         lines = {line for arc in self._arcs for line in arc}
         limit_s = min(self._limit_s, max(_LEAST_MUTANT_S, 4 * took_s))
-        for number, line in case.get("mutants", ()):
+        for number, line in question["mutants"]:
             if (trace and line not in lines) or number in settled:
                 continue
             function, code = self._mutants[number]

@@ -67,11 +67,9 @@ class Worker:
         """Run cases, each in a process of its own when ``isolated``, and with each of the mutants; unless ``every``,
         with those that no case before it told apart."""
         at = [(one.number, one.line) for one in mutants]
-        asked = [
-            {"setup": c.setup, "call": c.call, "before": c.before, "uses": c.uses, "mutants": at}
-            for c in cases
-        ]
-        self._ask({"op": "run", "cases": asked, "every": every, "isolated": isolated, "trace": trace})
+        asked = [{"setup": c.setup, "call": c.call, "before": c.before, "uses": c.uses} for c in cases]
+        how = {"every": every, "isolated": isolated, "trace": trace}
+        self._ask({"op": "run", "cases": asked, "mutants": at, **how})
         return [_decode(self._line(_ANSWER_S)) for _ in cases]
 
     def take_mutants(self, mutants: Sequence[Mutant]) -> list[Mutant]:

@@ -15,7 +15,6 @@ from codeworld.context.ignore import IgnoreRules
 from codeworld.testgen.cases import Target
 from codeworld.testgen.expressions import filled
 from codeworld.testgen.inputs import Pool
-from codeworld.testgen.target import bindings
 from codeworld.testgen.usage import Function
 
 _MOST_FILES = 40
@@ -24,7 +23,13 @@ _READ_S = 1.0
 _MOST_CHARS = 120
 
 
-def pool_of(target: Target, function: Function | None, tree: ast.Module, calls: Sequence[ast.Call]) -> Pool:
+def pool_of(
+    target: Target,
+    function: Function | None,
+    tree: ast.Module,
+    calls: Sequence[ast.Call],
+    names: Collection[str] = (),
+) -> Pool:
     """What the target's own body compares with and, of lesser weight, its module's constants and its calls."""
     roots: list[ast.AST] = [function] if function is not None else []
     roots += [one for one in tree.body if isinstance(one, (ast.Assign, ast.AnnAssign))]
@@ -44,7 +49,7 @@ def pool_of(target: Target, function: Function | None, tree: ast.Module, calls: 
         floats=tuple(dict.fromkeys(one for one in constants if isinstance(one, float)))[:20],
         strings=tuple(dict.fromkeys(strings))[:60],
         alphabet="".join(sorted(letters))[:30],
-        by_name=_by_name(target, calls, bindings(tree)),
+        by_name=_by_name(target, calls, names),
     )
 
 

@@ -75,7 +75,10 @@ class Search:
         asked between batches."""
         waiting = [*first]
         stale = 0
-        while time.monotonic() < deadline_s and stale < self._patience() and not should_stop():
+        # One batch at least, however little time there is.
+        while not self.calls or (time.monotonic() < deadline_s and stale < self._patience()):
+            if should_stop():
+                return
             waiting += more()
             size = _BATCH if self.calls > 2 * _FIRST else _FIRST
             while len(waiting) < size:

@@ -58,6 +58,7 @@ class Builder:
         flags = "from __future__ import annotations\n" if _has_future_annotations(module.tree) else ""
         self._mutants = worker.take_mutants([*_all_mutants(module, flags)])
         self._goals = Goals(self._mutants)
+        self._names = bindings(module.tree)
         self._arcs: set[Arc] = set()
         self._killed: set[int] = set()
         self._kept: list[Kept] = []
@@ -108,9 +109,9 @@ class Builder:
         calls = self._calls.get(
             target.owner.rpartition(".")[2] if target.kind == "constructor" else target.name, ()
         )
-        pool = pool_of(target, function, self._module.tree, calls)
+        pool = pool_of(target, function, self._module.tree, calls, self._names)
         maker = Maker(chance, pool, self._worker.describe)
-        caller = Caller(target, maker, self._module.targets, bindings(self._module.tree))
+        caller = Caller(target, maker, self._module.targets, self._names)
         why_not = caller.why_not()
         if why_not:
             self._untested.append(Untested(target.qualname, why_not))

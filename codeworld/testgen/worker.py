@@ -107,7 +107,7 @@ class Server:
             self._become_child(cases, writing, question)
         os.close(writing)
         answered, why, rest = 0, "", b""
-        deadline_s = time.monotonic() + self._patience_s(cases[0])
+        deadline_s = time.monotonic() + self._patience_s(question)
         while answered < len(cases):
             ready = select.select([reading], [], [], max(0.0, deadline_s - time.monotonic()))[0]
             data = os.read(reading, 1 << 16) if ready else b""
@@ -119,7 +119,7 @@ class Server:
                 self.answers.write(line.decode() + "\n")
                 answered += 1
                 if answered < len(cases):
-                    deadline_s = time.monotonic() + self._patience_s(cases[answered])
+                    deadline_s = time.monotonic() + self._patience_s(question)
         os.close(reading)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child, signal.SIGKILL)
@@ -135,9 +135,9 @@ class Server:
         self.answers.flush()
         return answered
 
-    def _patience_s(self, case: dict[str, Any]) -> float:
+    def _patience_s(self, question: dict[str, Any]) -> float:
         waits: float = calls.WAITS
-        return _HUNG_S + waits * self.limit_s * (1 + len(case.get("mutants", ())) / 4)
+        return _HUNG_S + waits * self.limit_s * (1 + len(question["mutants"]) / 4)
 
     def _become_child(self, cases: list[dict[str, Any]], writing: int, question: dict[str, Any]) -> None:
         """Never returns."""
@@ -149,7 +149,7 @@ class Server:
                 for case in cases:
                     runner = calls.Runner(self.base, self.file, self.limit_s, self.mutants)
                     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
-                        done = runner.run(case, folder, question["trace"], settled)
+                        done = runner.run(case, folder, question, settled)
                     if question["every"]:
                         settled.clear()
                     out.write(json.dumps(done) + "\n")

@@ -75,6 +75,8 @@ def test_a_gpu(make: Make) -> None:
     assert "FileNotFoundError" in found.detail
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_module_of_five_thousand_lines(make: Make, root: Path) -> None:
     text = "\n\n".join(
         f"def f{at}(n: int) -> int:\n    if n > {at}:\n        return n - {at}\n    return n\n"
@@ -84,10 +86,8 @@ def test_a_module_of_five_thousand_lines(make: Make, root: Path) -> None:
     found = made(make(text, "f7"))
     assert {one.target.qualname for one in found.kept} == {"f7"}
     path = root / "shop.py"
-    begin_s = time.monotonic()
     some = generate(path, text, root, settings=Settings(most_s=4.0, runs=1))
     assert any("no time" in one.reason for one in made(some).untested)
-    assert time.monotonic() - begin_s < 110  # it ends at all: not a measurement
 
 
 def test_what_does_not_parse_or_is_not_there(make: Make) -> None:
