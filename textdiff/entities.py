@@ -38,8 +38,7 @@ def _apart(token: str) -> Iterator[str]:
 
 
 class Vocabulary:
-    """What exists: the given texts (code, diffs, lists of paths) hold it as a whole word, or all parts of its dotted
-    name."""
+    """What exists: the given texts (code, diffs, lists of paths) hold it as a whole word."""
 
     def __init__(self, texts: Iterable[str]) -> None:
         self._texts = [text for text in texts if text]
@@ -50,7 +49,7 @@ class Vocabulary:
         pieces = _PIECES.findall(entity)
         if not all(piece in self._pieces for piece in pieces):
             return False
-        if len(pieces) <= 1 or all(_NAME.fullmatch(piece) for piece in pieces):
+        if pieces == [entity] or not pieces:
             return True
         whole = re.compile(rf"(?<![\w.]){re.escape(entity)}(?!\w|\.\d)")
         return any(entity in text and whole.search(text) for text in self._texts)

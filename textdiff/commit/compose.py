@@ -80,18 +80,19 @@ def _candidates(
     if len(entries) == 1 and around.style.latin:
         yield "changelog", entries[0].name
     if around.style.seen >= _ENOUGH:
-        yield from (("history", one) for one in _from_history(diff, facts, around, known))
+        yield from (("history", one) for one in _from_history(diff, facts, around))
     yield from (("facts", one) for one in templates.subjects(diff, facts))
 
 
-def _from_history(diff: Diff, facts: Facts, around: Around, known: Vocabulary) -> Iterator[str]:
+def _from_history(diff: Diff, facts: Facts, around: Around) -> Iterator[str]:
     bag, words = bag_of_diff(diff)
+    here = Vocabulary([text for one in diff.files for text in (one.path, one.old_path, *one.gone, *one.come)])
     ours, holds = parts(diff, facts), holds_for(diff, facts)
     for one in around.index.nearest(bag, _NEIGHBOURS):
         if one.similarity < _NEAR:
             return
         subject = adapt(
-            one.past, around.parts_of(one.past.commit), ours, words, known, holds, around.index.habits
+            one.past, around.parts_of(one.past.commit), ours, words, here, holds, around.index.habits
         )
         if subject:
             yield subject

@@ -35,6 +35,13 @@ _FREE_TEXT = """
 """
 _FREE = frozenset(_FREE_TEXT.split())
 # What a verb claims, as a test of the change; verbs that claim what no diff shows are never taken over.
+_OF_ONE = (
+    "path",
+    "file",
+    "stem",
+    "version new",
+    "dependency",
+)  # a subject that names one speaks of nothing else
 _LITTLE = 12  # changed lines of a correction of typos
 _CLAIMS: dict[str, Callable[[Diff, Facts], bool]] = {
     "add": lambda diff, facts: _lines(diff)[0] > _lines(diff)[1],
@@ -134,8 +141,11 @@ def adapt(
     taken over only where the project has the habit of it (``habits``)."""
     subject = past.subject
     for part, value in sorted(theirs.items(), key=lambda item: -len(item[1])):
+        whole = re.compile(rf"(?<![\w.]){re.escape(value)}(?!\w)")
         if part in ours and ours[part] != value:
-            subject = re.sub(rf"(?<![\w.]){re.escape(value)}(?!\w)", f"\x00{part}\x00", subject)
+            subject = whole.sub(f"\x00{part}\x00", subject)
+        elif part in _OF_ONE and part not in ours and whole.search(subject):
+            return ""
     rest = re.sub(r"\x00[^\x00]*\x00", " ", split(subject)[1])
     said = {word.lower() for word in _WORDS.findall(rest)}
     if said - words - _FREE or not known.allows(rest) or not all(map(holds, said)):
