@@ -1,6 +1,6 @@
 """What Codeworld costs and how quick it is in the real editors (``make test-editors`` installs them).
 
-    python -m benchmarks.editors runs|peers|windows|latency [--peers DIR] [--out docs/results/editors]
+    python -m benchmarks.editors runs|peers|windows|latency [--times N] [--peers DIR] [--out docs/results/editors]
 
 ``runs``: the end-to-end tests, three times in a row. ``peers``: what language servers announce, how soon, and what they
 weigh; DIR holds others' (``npm install --prefix DIR @github/copilot-language-server``, and ``pip install
@@ -24,8 +24,6 @@ import msgspec
 from benchmarks.results import Figure, stamp, write
 from editors.tests.processes import ROOT
 
-RUNS = 3
-
 
 class Report(msgspec.Struct):
     """The rows of each part."""
@@ -33,11 +31,11 @@ class Report(msgspec.Struct):
     parts: dict[str, list[Figure]] = {}
 
 
-def runs() -> list[Figure]:
+def runs(times_in_a_row: int) -> list[Figure]:
     """The end-to-end tests, several times in a row."""
     figures: list[Figure] = []
     times: dict[str, list[str]] = {}
-    for number in range(1, RUNS + 1):
+    for number in range(1, times_in_a_row + 1):
         with tempfile.TemporaryDirectory() as folder:
             results = Path(folder) / "results.xml"
             command = [sys.executable, "-m", "pytest", "-q", "editors/tests", f"--junitxml={results}"]
@@ -55,11 +53,11 @@ def runs() -> list[Figure]:
     return figures + [Figure(f"seconds of {name}", ", ".join(each)) for name, each in times.items()]
 
 
-def measure(part: str, peers: Path | None) -> list[Figure]:
+def measure(part: str, peers: Path | None, times: int) -> list[Figure]:
     """The rows of one part."""
     begin = os.getloadavg()[0]
     if part == "runs":
-        figures = runs()
+        figures = runs(times)
     elif part == "peers":
         from benchmarks.editors_peers import peers as weigh
 
@@ -92,9 +90,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0] if __doc__ else None)
     parser.add_argument("part", choices=["runs", "peers", "windows", "latency"])
     parser.add_argument("--peers", type=Path)
+    parser.add_argument("--times", type=int, default=3, help="how often the tests run, one after the other")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    rows = measure(options.part, options.peers)
+    rows = measure(options.part, options.peers, options.times)
     for row in rows:
         print(f"{row.name}: {row.value}")
     if options.out:

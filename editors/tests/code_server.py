@@ -25,6 +25,7 @@ SETTINGS = {
     "workbench.welcomePage.walkthroughs.openOnInstall": False,
     "workbench.enableExperiments": False,
     "workbench.tips.enabled": False,
+    "workbench.reduceMotion": "on",  # a menu that fades in is not on the picture yet
     "workbench.secondarySideBar.defaultVisibility": "hidden",
     "telemetry.telemetryLevel": "off",
     "extensions.autoCheckUpdates": False,

@@ -344,6 +344,7 @@ def test_the_walkthrough_and_a_dark_theme(window: Workbench, pictures: Path) -> 
     window.picture(pictures / "vscode-ghost-dark.png")
     window.command("Welcome: Open Walkthrough")
     window.page.locator(".quick-input-list .monaco-list-row", has_text="Codeworld").first.click()
-    window.page.get_by_text("Code completion that stays on your machine.").wait_for()
+    overview = window.page.locator(".gettingStartedContainer")
+    overview.get_by_text("Code completion that stays on your machine.").first.wait_for()
     window.picture(pictures / "vscode-walkthrough.png")
     window.command("Preferences: Toggle between Light/Dark Themes")
