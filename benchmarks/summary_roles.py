@@ -150,6 +150,12 @@ def figures(results: Results) -> list[Figure]:
         )
         entities = f"{faithful} of {named} names faithful" if named else "no names of code in it"
         found.append(Figure(way, f"ROUGE-L {statistics.mean(scores):.1f}{where}; {entities}"))
+    pairs = [(one.said["names alone"], one.said["words on the page (both)"]) for one in results.modules]
+    where_both = [(names.rouge_l, words.rouge_l) for names, words in pairs if words.text]
+    if where_both:
+        names, words = (statistics.mean(scores) for scores in zip(*where_both, strict=True))
+        figure = f"names alone {names:.1f}, words {words:.1f}"
+        found.append(Figure(f"ROUGE-L on the {len(where_both)} modules that have such words", figure))
     counts = {
         name: sum(one.repository == name for one in results.modules)
         for name in {one.repository for one in results.modules}
