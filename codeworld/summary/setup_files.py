@@ -142,6 +142,8 @@ def _literal(node: ast.expr, names: dict[str, _Literal]) -> _Literal | None:
         return {str(key): value for key, value in pairs if value is not None}
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         left, right = _literal(node.left, names), _literal(node.right, names)
+        if isinstance(left, _Text):
+            return left  # a requirement, to which a marker is added
         return [*(left if isinstance(left, list) else []), *(right if isinstance(right, list) else [])]
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
         of = _literal(node.value, names)
