@@ -76,5 +76,5 @@ $(VENV)/installed: $(SETUP)
 	@touch $@
 
 $(VENV)/installed-dev: $(SETUP)
-	@scripts/install.sh $(VENV) dev
+	@scripts/install.sh $(VENV) dev,languages
 	@touch $@ $(VENV)/installed

@@ -98,6 +98,7 @@ def tools(peers: Path, repository: Repository, root: Path, out: Path) -> dict[st
             *(sys.executable, "-m", "codeworld", "summarize", str(root)),
             *("--budget", "120", "-o", str(out / "page.md")),
         ],
+        "codeworld summarize --json": [sys.executable, "-m", "codeworld", "summarize", str(root), "--json"],
         "aider repository map, 8k tokens": [*aider, "8192"],
         "aider repository map, 64k tokens": [*aider, "65536"],
         "gitingest": [str(peers / "bin/gitingest"), str(root), "-o", str(out / "digest.txt")],

@@ -55,6 +55,7 @@ class Sampled(msgspec.Struct):
     install: Recall
     test: Recall
     imported: bool
+    crashed: bool
     citations: int
     verified: int
     cold: Cost
@@ -189,9 +190,12 @@ def measure(name: str, mirrors: Path, work: Path, code: Path) -> Sampled:
     # A mirror lacks its largest files: then git checks out all the others and says that it failed.
     command = ["git", "clone", "-q", "--shared", str(mirror), str(root)]
     subprocess.run(command, check=False, stderr=subprocess.DEVNULL)
-    cold, out, _ = run(cache, "summarize", root, "-o", page, "--json", code=code)
-    summary = json.loads(out)
-    verdict = json.loads(run(cache, "summarize", root, "--check", page, "--json", code=code)[1])
+    cold, out, status = run(cache, "summarize", root, "-o", page, "--json", code=code)
+    summary: dict[str, Any] = {"sections": [], "lines": 0}
+    verdict: dict[str, Any] = {"citations": 0, "stale": []}
+    if status == 0:  # otherwise nothing is found
+        summary = json.loads(out)
+        verdict = json.loads(run(cache, "summarize", root, "--check", page, "--json", code=code)[1])
     metadata = declared(root)
     package = package_of(root, metadata.names)
     offered = (
@@ -218,6 +222,7 @@ def measure(name: str, mirrors: Path, work: Path, code: Path) -> Sampled:
         install=install,
         test=test,
         imported=offered is not None,
+        crashed=status != 0,
         citations=verdict["citations"],
         verified=verdict["citations"] - len(verdict["stale"]),
         cold=cold,
@@ -270,6 +275,8 @@ def figures(results: Results) -> list[Figure]:
         sum(getattr(one, part) for one in results.repositories) for part in ("verified", "citations")
     )
     found.append(Figure("citations verified by --check", f"{verified} of {cited}", "100 %"))
+    crashed = [one.name for one in results.repositories if one.crashed]
+    found.append(Figure("crashes", ", ".join(crashed) or "none", "none"))
     for one in results.repositories:
         missed = [
             f"{kind}: {', '.join(getattr(one, kind).missed[:3])}"

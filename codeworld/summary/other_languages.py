@@ -164,6 +164,8 @@ def _symbols(node: Node) -> Iterator[Symbol]:
         kind = "function"
     doc, doc_line = _comment(_before(node))
     for name in _names(node):
+        if not name.text:  # the parser put in what it missed
+            continue
         if node.type == "declaration" and _is_function(name):
             kind = "function"
         yield Symbol(text_of(name), kind, name.start_point.row + 1, doc, doc_line)

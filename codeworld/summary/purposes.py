@@ -6,21 +6,16 @@ import re
 from collections import Counter
 from typing import NamedTuple
 
+from codeworld.summary import roles
 from codeworld.summary.facts import Citation
 from codeworld.summary.graph import ImportGraph, is_aside
 from codeworld.summary.packaging import Dependency, normalised
-from codeworld.summary.readme import plain
-from codeworld.summary.running import documents
 from codeworld.summary.sources import Sources
 
 _MAX_NAMES = 3
 _MIN_CHARS = 8  # a shorter remark, as "dev" or "tests", says nothing
 _COMMENT = re.compile(r"\s#+\s*(?P<words>.*\S)")
 _NO_WORDS = re.compile(r"noqa|type:|pragma|https?://\S+$|^\s*via\b|TODO|FIXME|[<>=~]=?\s*\d", re.IGNORECASE)
-_ITEM = re.compile(
-    r"\s*(?:[*+-]|\|)\s+\[?[*_`]{0,3}(?P<name>[A-Za-z0-9][\w.-]*)[*_`]{0,3}(?:\]\([^)]*\))?[*_`]{0,3}"
-    r"\s*(?:[-–—:|]+)\s+(?P<words>\S.*)"
-)
 
 
 class Purpose(NamedTuple):
@@ -37,14 +32,10 @@ class Purposes:
     def __init__(self, sources: Sources, graph: ImportGraph) -> None:
         self._sources = sources
         self._graph = graph
-        self._described: dict[str, Purpose] = {}
-        for path in documents(sources):
-            for number, line in enumerate(sources.lines(path), 1):
-                match = _ITEM.match(line)
-                if match and len(match["words"]) >= _MIN_CHARS:
-                    words = plain(match["words"]).rstrip("| ").replace("`", "")
-                    cited = Citation(path, number, match["name"])
-                    self._described.setdefault(normalised(match["name"]), Purpose(words, (cited,), True))
+        described = roles.listed(sources)
+        self._described = {
+            normalised(name): Purpose(role.text, (role.citation,), True) for name, role in described.items()
+        }
 
     def of(self, dependency: Dependency, module: str) -> Purpose | None:
         """From a list of the documents, the remark beside the requirement, or the names imported most."""

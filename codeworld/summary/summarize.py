@@ -15,6 +15,7 @@ from codeworld.summary.citations import LINK
 from codeworld.summary.facts import Claim, FileFacts, Section, Summary
 from codeworld.summary.graph import ImportGraph
 from codeworld.summary.languages import Others
+from codeworld.summary.roles import Roles
 from codeworld.summary.sources import Cancelled, Sources, masked_lines
 
 _PYTHON = (".py", ".pyi")
@@ -69,10 +70,11 @@ def counted_claims(sources: Sources, progress: Progress) -> set[str]:
     """All claims that count something, as they are now, also those that are too unimportant for the page."""
     graph, others, _ = _graph(sources, progress, lambda: False, cached=True)
     metadata = packaging.read(sources)
+    roles = Roles(sources, graph)
     counted = [
         sections.entry_points(metadata, graph),
-        structure.architecture(graph),
-        structure.key_modules(graph, histories.History(), limit=None),
+        structure.architecture(graph, roles),
+        structure.key_modules(graph, roles, histories.History(), limit=None),
         structure.key_symbols(graph, limit=None),
         sections.dependencies(sources, metadata, graph),
         sections.tests(graph),
@@ -135,6 +137,7 @@ def _sections(
     others: Others,
     history: histories.History,
 ) -> list[Section]:
+    roles = Roles(sources, graph)
     return [
         sections.purpose(sources, metadata),
         Section("Install, run, test", ()),
@@ -143,8 +146,8 @@ def _sections(
         sections.testing(sources),
         sections.entry_points(metadata, graph),
         flow.flows(sources, metadata, graph),
-        structure.architecture(graph),
-        structure.key_modules(graph, history),
+        structure.architecture(graph, roles),
+        structure.key_modules(graph, roles, history),
         structure.key_symbols(graph),
         structure.public_api(graph),
         languages.others(sources, others),

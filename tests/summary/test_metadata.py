@@ -30,6 +30,11 @@ STYLES = {
         'from setuptools import setup\nE = """\n"""\nsetup(\n  entry_points={"console_scripts": "tool = a.b:main"})\n',
         5,
     ),
+    "setup.py settings": (
+        "setup.py",
+        'S = {"name": "a"}\nS["entry_points"] = {"console_scripts": ["tool=a.b:main"]}\nsetup(**S)\n',
+        2,
+    ),
     "setup.py name": ("setup.py", 'S = ["tool=a.b:main"]\nsetup(entry_points={"console_scripts": S})\n', 1),
 }
 
@@ -62,7 +67,9 @@ def test_the_same_name_elsewhere_does_not_mislead(tmp_path: Path) -> None:
         ("pyproject.toml", '[tool.poetry.group.dev.dependencies]\na = "1"\n', {"a": "dev"}),
         ("pyproject.toml", '[project]\ndependencies = ["a>=1; os_name == \\"nt\\""]\n', {"a": ""}),
         ("pyproject.toml", '[tool.poetry.dev-dependencies]\na = "1"\n', {"a": "dev"}),
-        ("setup.py", 'setup(install_requires=["a==%s" % v, f"b>={v}", f"{v}c"])\n', {"a": "", "b": ""}),
+        ("setup.py",
+         'setup(install_requires=["a==%s" % v, f"b>={v}", f"{v}c", "d or %s" % v, "e>=1" + marker])\n',
+         {"a": "", "b": "", "e": ""}),
         ("setup.cfg", "[options]\ninstall_requires =\n  a>=1,<2\n  b\n[options.extras_require]\nt = c\n",
          {"a": "", "b": "", "c": "t"}),
         ("setup.py", 'X = {}\nX["t"] = ["c"]\nsetup(install_requires=["a"] + ["b"], extras_require=X)\n',
