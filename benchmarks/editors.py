@@ -44,7 +44,8 @@ def runs(times_in_a_row: int) -> list[Figure]:
         assert suite is not None
         count = {name: int(suite.get(name, "0")) for name in ("tests", "failures", "errors", "skipped")}
         passed = count["tests"] - sum(count[name] for name in ("failures", "errors", "skipped"))
-        told = f"{passed} of {count['tests']} passed in {float(suite.get('time', '0')):.0f} s"
+        seconds = float(suite.get("time", "0"))
+        told = f"{passed} of {count['tests']} passed, {count['skipped']} skipped in {seconds:.0f} s"
         figures.append(Figure(f"end-to-end run {number}", told, "all"))
         for case in suite.iter("testcase"):
             mark = "" if not list(case) else " (not passed)"
