@@ -4,6 +4,9 @@
 # make bench   completion latency on this machine
 # make bench-kernels   linear attention of ours and of others, on one GPU
 # make test-kernels    the Triton kernels in Triton's interpreter (installs triton, 1 GB, into build/)
+# make vsix    the VS Code extension, build/codeworld.vsix (needs Node 20)
+# make check-vsix    the extension's types, rules, format and unit tests
+# make test-editors    end-to-end tests in the real VS Code, Neovim and Helix (installs them into build/editors: 1 GB)
 # make eval    quality on the development sets: make eval EVAL="…" (see codeworld eval --help)
 PYTHON ?= python3
 VENV ?= .venv
@@ -12,7 +15,7 @@ export PYTHON TORCH
 BIN := $(VENV)/bin
 SETUP := pyproject.toml constraints.txt scripts/install.sh
 
-.PHONY: run test test-kernels lint bench bench-kernels eval clean
+.PHONY: run test test-kernels test-editors vsix check-vsix lint bench bench-kernels eval clean
 
 # Threshold 0: the completion has to pass every check, and its confidence is printed instead of deciding.
 run: $(VENV)/installed
@@ -38,6 +41,28 @@ test-kernels: $(VENV)/installed-dev
 	@test -d build/triton || $(BIN)/pip install -qq --target build/triton --no-deps triton
 	PYTHONPATH=build/triton $(BIN)/python -m pytest tests/kernels
 
+# Times, time zone and order are fixed, so that the same sources make the same bytes.
+vsix: vscode-extension/node_modules/installed
+	@mkdir -p build
+	@cd vscode-extension && node esbuild.mjs && TZ=UTC SOURCE_DATE_EPOCH=1700000000 \
+	    node_modules/.bin/vsce package --no-dependencies --no-rewrite-relative-links --out ../build/codeworld.vsix >/dev/null
+	@ls -l build/codeworld.vsix
+
+check-vsix: vscode-extension/node_modules/installed
+	cd vscode-extension && npm run --silent check && npm run --silent test
+
+vscode-extension/node_modules/installed: vscode-extension/package.json vscode-extension/package-lock.json
+	cd vscode-extension && npm ci --silent
+	@touch $@
+
+# EDITORS: where the editors are, or are put.
+EDITORS ?= build/editors
+test-editors: $(VENV)/installed-dev vscode-extension/node_modules/installed
+	editors/install.sh $(EDITORS)
+	@test -d $(EDITORS)/python || $(BIN)/pip install -qq --target $(EDITORS)/python playwright
+	CODEWORLD_EDITORS=$(abspath $(EDITORS)) PYTHONPATH=$(abspath $(EDITORS))/python \
+	    $(BIN)/python -m pytest editors/tests
+
 eval: $(VENV)/installed-dev
 	$(BIN)/codeworld eval $(EVAL)
 
@@ -51,5 +76,5 @@ $(VENV)/installed: $(SETUP)
 	@touch $@
 
 $(VENV)/installed-dev: $(SETUP)
-	@scripts/install.sh $(VENV) dev
+	@scripts/install.sh $(VENV) dev,languages
 	@touch $@ $(VENV)/installed

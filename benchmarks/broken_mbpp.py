@@ -8,6 +8,8 @@ import gzip
 import io
 import random
 import re
+import sys
+import tempfile
 import tokenize
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,6 +18,8 @@ import msgspec
 
 from codeworld.repair.lexer import tokens
 from codeworld.repair.verify import Judge
+from codeworld.verify.project_tests import ProjectTests
+from codeworld.verify.trace import Trace
 
 _EXAMPLE = re.compile(r"^\s*>>> .*\n.*\n", re.MULTILINE)  # docstrings show the tests that are to be hidden
 _OPERATORS = ["+", "-", "*", "//", "%", "<", "<=", ">", ">=", "==", "!=", "and", "or", "in", "not in"]
@@ -27,6 +31,17 @@ class Broken(msgspec.Struct):
     text: str
     visible: str
     hidden: str
+
+    def trace(self, text: str) -> Trace:
+        """What each visible assert runs of ``text``, as a project's own pytest tests."""
+        name, *asserts = self.visible.split("\n")
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "solution.py")
+            path.write_text(text)
+            tests = [f"def test_{i}():\n    {one}\n" for i, one in enumerate(asserts)]
+            Path(folder, "test_solution.py").write_text("\n".join(["from solution import *", name, *tests]))
+            command = f"{sys.executable} -m pytest -q -p no:asyncio -p no:lsp"
+            return ProjectTests(path, Path(folder), command, wall_s=20.0).trace(text)
 
 
 def broken_programs(
@@ -46,6 +61,36 @@ def broken_programs(
             if not judge_by(visible)([broken])[0] and judge_by(hidden)([text])[0]:
                 yield Broken(broken, visible, hidden)
                 break
+
+
+def incomplete_programs(folder: Path, judge_by: Callable[[str], Judge], every: int) -> Iterator[Broken]:
+    """The same solutions with one statement left out: a simple one, or an ``if`` of two lines (a guard)."""
+    for number, (text, name, asserts) in enumerate(solutions_of(folder)):
+        if number % every:
+            continue
+        chance = random.Random(f"incomplete {name}")
+        visible, hidden = _suite(asserts[: max(1, len(asserts) // 2)], name), _suite(asserts, name)
+        for broken in _incomplete(text, chance):
+            if not judge_by(visible)([broken])[0] and judge_by(hidden)([text])[0]:
+                yield Broken(broken, visible, hidden)
+                break
+
+
+def _incomplete(text: str, chance: random.Random) -> list[str]:
+    lines = text.splitlines(keepends=True)
+    found = []
+    for block in (getattr(node, "body", None) for node in ast.walk(ast.parse(text))):
+        for node in block if isinstance(block, list) and len(block) > 1 else ():
+            end = node.end_lineno or node.lineno
+            guard = isinstance(node, ast.If) and not node.orelse and end - node.lineno == 1
+            simple = isinstance(
+                node, ast.Assign | ast.AugAssign | ast.Return | ast.Expr | ast.Break | ast.Continue
+            )
+            docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
+            if (guard or simple) and not docstring:
+                found.append("".join(lines[: node.lineno - 1] + lines[end:]))
+    chance.shuffle(found)
+    return found
 
 
 def damaged(text: str, number: int) -> str:

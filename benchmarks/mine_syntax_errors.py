@@ -8,20 +8,19 @@ from __future__ import annotations
 
 import argparse
 import ast
+import keyword
 import re
-import subprocess
 import sys
+import textwrap
 import warnings
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
-MAX_BYTES = 40_000
+from benchmarks.small_changes import open_blobs, small_changes
+
 MAX_LINES = 3  # changed on either side
-MAX_MODIFICATIONS = 40_000  # per repository, newest first
 _PYTHON_2 = re.compile(
     r"Missing parentheses in call|multiple exception types|leading zeros|inconsistent use of tabs"
     r"|invalid decimal literal|Did you mean print"
@@ -56,85 +55,44 @@ def error_of(text: str) -> str | None:
     return None
 
 
-def changed(bad: str, good: str) -> tuple[list[str], list[str]]:
-    """The lines between the common beginning and the common end."""
-    one, other = bad.splitlines(), good.splitlines()
-    start = next(
-        (i for i, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other))
-    )
-    one, other = one[start:], other[start:]
-    end = next(
-        (i for i, (a, b) in enumerate(zip(one[::-1], other[::-1], strict=False)) if a != b),
-        min(len(one), len(other)),
-    )
-    return one[: len(one) - end], other[: len(other) - end]
+def may_mend(before: Sequence[str], after: Sequence[str]) -> bool:
+    """Whether a change of these lines can decide if a file parses. Most changes cannot, and parsing whole files is what
+    takes long: other names and numbers in the same places, or statements that are whole before and after."""
+    old, new = "\n".join(before), "\n".join(after)
+    if not (old + new).strip() or _OLD_SYNTAX.search(old) or _skeleton(old) == _skeleton(new):
+        return False
+    return not (_ends(before) == _ends(after) and _is_whole(old) and _is_whole(new))
 
 
-def small(bad: str, good: str) -> bool:
-    """Whether one place of a few lines was changed, and not from Python 2."""
-    one, other = changed(bad, good)
-    return (
-        0 < max(len(one), len(other)) <= MAX_LINES
-        and not _OLD_SYNTAX.search("\n".join(one))
-        and bool("".join(other).strip() or "".join(one).strip())
-    )
+def _skeleton(text: str) -> str:
+    text = re.sub(r"[^\W\d]\w*", lambda word: word[0] if keyword.iskeyword(word[0]) else "n", text)
+    return re.sub(r"\d[\w.]*", "0", text)
 
 
-def modifications(git_dir: Path) -> Iterator[tuple[str, str, str, str]]:
-    """(commit, blob before, blob after, path), newest first."""
-    command = ["git", f"--git-dir={git_dir}", "log", "--no-merges", "--no-renames", "--raw", "--no-abbrev"]
-    command += ["--diff-filter=M", "--format=%H", "--", "*.py"]
-    commit = ""
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
-        assert process.stdout is not None
-        for raw in process.stdout:
-            line = raw.decode("utf-8", "replace").rstrip("\n")
-            if line.startswith(":"):
-                fields, _, path = line.partition("\t")
-                _, _, old, new, _ = fields.split(" ")
-                yield commit, old, new, path
-            elif line:
-                commit = line
-        process.kill()
+def _ends(lines: Sequence[str]) -> tuple[str, str]:
+    """The indentation of the first line and the last character of the last."""
+    full = [line for line in lines if line.strip()]
+    return (full[0][: -len(full[0].lstrip())], full[-1].rstrip()[-1]) if full else ("", "")
 
 
-def read_blob(pipe: tuple[IO[bytes], IO[bytes]], name: str) -> str | None:
-    """A blob's text; None when it is large, missing or not UTF-8."""
-    asking, answering = pipe
-    asking.write(name.encode() + b"\n")
-    asking.flush()
-    head = answering.readline().split()
-    if len(head) != 3:
-        return None
-    body = answering.read(int(head[2]) + 1)[:-1]
-    if len(body) > MAX_BYTES:
-        return None
-    try:
-        return body.decode("utf-8")
-    except UnicodeDecodeError:
-        return None
+def _is_whole(text: str) -> bool:
+    block = textwrap.dedent(text)
+    return error_of(block + " pass" if block.rstrip().endswith(":") else block) is None
 
 
 def mine(git_dir: Path, repo: str) -> Iterator[Pair]:
-    """The repository's pairs, each pair of texts once."""
-    command = ["git", f"--git-dir={git_dir}", "cat-file", "--batch"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        pipe = process.stdin, process.stdout
-        parsed: dict[str, bool] = {}  # blobs recur: after in one commit is before in the next
-        for commit, old, new, path in islice(modifications(git_dir), MAX_MODIFICATIONS):
-            if parsed.get(old):
+    """The repository's pairs, newest first."""
+    with open_blobs(git_dir) as blobs:
+        for change in small_changes(git_dir, MAX_LINES):
+            if not may_mend(change.before, change.after):
                 continue
-            bad = read_blob(pipe, old)
+            bad = blobs.read(change.old_blob)
             message = error_of(bad) if bad is not None else None
-            parsed[old] = message is None
             if bad is None or message is None or _PYTHON_2.search(message):
                 continue
-            good = read_blob(pipe, new)
-            if good is not None and error_of(good) is None and small(bad, good):
-                yield Pair(repo, commit, path, bad, good)
-        process.stdin.close()
+            good = blobs.read(change.new_blob)
+            if good is not None and error_of(good) is None:
+                yield Pair(repo, change.commit, change.path, bad, good)
 
 
 def main() -> int:
@@ -143,13 +101,15 @@ def main() -> int:
     parser.add_argument("out", type=Path)
     parser.add_argument("mirrors", type=Path, nargs="+")
     given = parser.parse_args()
-    encoder = msgspec.json.Encoder()
+    encoder, seen = msgspec.json.Encoder(), set[str]()
     with given.out.open("ab") as out:
         for mirror in given.mirrors:
             count = 0
             for pair in mine(mirror / "repo", mirror.name.replace("+", "/", 1)):
-                out.write(encoder.encode(pair) + b"\n")
-                count += 1
+                if pair.bad not in seen:  # forks and branches repeat one another
+                    seen.add(pair.bad)
+                    out.write(encoder.encode(pair) + b"\n")
+                    count += 1
             out.flush()
             print(f"{count} {mirror.name}", file=sys.stderr, flush=True)
     return 0

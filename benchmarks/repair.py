@@ -2,7 +2,8 @@
 
 Parts: ``syntax`` (DebugBench programs that do not parse), ``mined`` (syntax errors that people committed; see
 benchmarks.mine_syntax_errors), ``logic`` (the other DebugBench programs, without tests), ``tests`` (MBPP solutions
-broken by one and by two token edits, half of the tests visible), ``attempts`` (is any fix offered that fails its
+broken by one and by two token edits, half of the tests visible), ``missing`` (MBPP solutions with a statement left
+out), ``attempts`` (is any fix offered that fails its
 verification?). Each part replaces its own rows in docs/results/repair.{md,json}.
 """
 
@@ -24,21 +25,21 @@ from typing import Any
 import msgspec
 
 from benchmarks import results
-from benchmarks.broken_mbpp import Broken, broken_programs, damaged, solutions_of
+from benchmarks.broken_mbpp import damaged, solutions_of
+from benchmarks.repair_mbpp import Run, missing_rows, tests_rows
+from benchmarks.results import Figures, quantile, share
 from codeworld.canvas import Reject
 from codeworld.repair.edits import apply, difference
 from codeworld.repair.localise import fault
-from codeworld.repair.logic_search import logic_proposals
+from codeworld.repair.logic_search import Scope, logic_proposals
 from codeworld.repair.rank import QUICK, Budget, Infill
-from codeworld.repair.repair import Settings, repair
+from codeworld.repair.repair import repair
 from codeworld.repair.syntax_edits import neighbours
 from codeworld.repair.syntax_search import syntax_proposals
-from codeworld.repair.verify import Judge, check
-from codeworld.training.execution import run_programs
+from codeworld.repair.verify import check
 
 EVAL = Path(os.environ.get("CODEWORLD_EVAL", "/work/shared/eval"))
 COMPOUND = ("double", "triple", "quadruple")
-Figures = dict[str, float | int | str]
 Repairer = Callable[[str], list[str]]  # a broken program to repaired ones, best first
 
 
@@ -63,6 +64,7 @@ class Case(msgspec.Struct):
 
     category: str
     text: str
+    solution: str
     accepted: frozenset[str]
     parts: frozenset[str]
 
@@ -97,7 +99,7 @@ def debugbench(*, parsing: bool) -> Iterator[Case]:
                 continue
             right = frozenset({whole})
             parts = right if parsing else right | syntax_part(row["buggy"], row["solution"])
-            yield Case(row["category"], row["buggy"], right, parts)
+            yield Case(row["category"], row["buggy"], row["solution"], right, parts)
 
 
 def mined(paths: Sequence[Path]) -> Iterator[Case]:
@@ -106,7 +108,7 @@ def mined(paths: Sequence[Path]) -> Iterator[Case]:
             row: dict[str, str] = msgspec.json.decode(line)
             whole = dump(row["good"])
             if whole is not None:
-                yield Case(row["repo"], row["bad"], frozenset({whole}), frozenset({whole}))
+                yield Case(row["repo"], row["bad"], row["good"], frozenset({whole}), frozenset({whole}))
 
 
 def first_that_parses(text: str) -> list[str]:
@@ -170,15 +172,7 @@ def measure(cases: Sequence[Case], method: Repairer, top: int) -> Figures:
     }
 
 
-def share(part: int, whole: int) -> float:
-    return round(part / whole, 3) if whole else 0.0
-
-
-def quantile(values: Sequence[float], at: float) -> float:
-    return round(sorted(values)[min(len(values) - 1, int(at * len(values)))], 1) if values else 0.0
-
-
-def syntax_methods(infill: Infill | None) -> dict[str, Repairer]:
+def syntax_methods(infill: Infill | None, only: str) -> dict[str, Repairer]:
     def with_reader(reader: Infill | None, budget: Budget = Budget()) -> Repairer:
         return lambda text: [
             apply(text, one.edits) for one in syntax_proposals(text, reader, most=3, budget=budget)
@@ -189,13 +183,13 @@ def syntax_methods(infill: Infill | None) -> dict[str, Repairer]:
     if infill is not None:
         methods["enumeration, prior and reader"] = with_reader(infill)
         methods["enumeration, prior and reader, quick"] = with_reader(infill, QUICK)
-    return methods
+    return {name: method for name, method in methods.items() if name.endswith(only)}
 
 
-def logic_methods(infill: Infill | None) -> dict[str, Repairer]:
-    def with_reader(reader: Infill | None) -> Repairer:
+def logic_methods(infill: Infill | None, only: str) -> dict[str, Repairer]:
+    def with_reader(reader: Infill | None, scope: Scope) -> Repairer:
         def method(text: str) -> list[str]:
-            verified = (apply(text, one.edits) for one in logic_proposals(text, reader))
+            verified = (apply(text, one.edits) for one in logic_proposals(text, reader, scope=scope))
             return [
                 one
                 for _, one in zip(
@@ -205,35 +199,37 @@ def logic_methods(infill: Infill | None) -> dict[str, Repairer]:
 
         return method
 
-    methods = {"enumeration, prior": with_reader(None)}
+    alone = Scope(inserts=False, writes=False)
+    methods = {"enumeration, prior": with_reader(None, alone)}
     if infill is not None:
-        methods["enumeration, prior and reader"] = with_reader(infill)
-    return methods
+        methods["enumeration, prior and reader"] = with_reader(infill, alone)
+        methods["enumeration, inserts and the model's own, prior and reader"] = with_reader(infill, Scope())
+    return {name: method for name, method in methods.items() if name.endswith(only)}
 
 
-def syntax_rows(infill: Infill | None, every: int) -> Iterator[tuple[str, str, Figures]]:
+def syntax_rows(infill: Infill | None, every: int, only: str) -> Iterator[tuple[str, str, Figures]]:
     cases = list(debugbench(parsing=False))
     single = [case for case in cases if case.category not in COMPOUND][::every]
     compound = [case for case in cases if case.category in COMPOUND][:: 3 * every]
-    for name, method in syntax_methods(infill).items():
+    for name, method in syntax_methods(infill, only).items():
         yield name, "one kind of error", measure(single, method, 3)
         yield name, "two to four errors, most of them not of syntax", measure(compound, method, 3)
 
 
 def mined_rows(
-    infill: Infill | None, every: int, paths: Sequence[Path]
+    infill: Infill | None, every: int, only: str, paths: Sequence[Path]
 ) -> Iterator[tuple[str, str, Figures]]:
     cases = list(mined(paths))[::every]
-    for name, method in syntax_methods(infill).items():
+    for name, method in syntax_methods(infill, only).items():
         yield name, "committed by people", measure(cases, method, 3)
 
 
-def logic_rows(infill: Infill | None, every: int) -> Iterator[tuple[str, str, Figures]]:
+def logic_rows(infill: Infill | None, every: int, only: str) -> Iterator[tuple[str, str, Figures]]:
     cases = list(debugbench(parsing=True))
     groups = {"all": cases, "one kind of error": [case for case in cases if case.category not in COMPOUND]}
     for category in sorted({case.category for case in groups["one kind of error"]}):
         groups[category] = [case for case in cases if case.category == category]
-    for name, method in logic_methods(infill).items():
+    for name, method in logic_methods(infill, only).items():
         known: dict[str, list[str]] = {}
 
         def remembered(
@@ -246,41 +242,6 @@ def logic_rows(infill: Infill | None, every: int) -> Iterator[tuple[str, str, Fi
         for group, members in groups.items():
             if members[::every]:
                 yield name, group, measure(members[::every], remembered, 5)
-
-
-def judge_by(tests: str) -> Judge:
-    def judge(programs: Sequence[str]) -> list[bool]:
-        named = {str(i): f"{one}\n{tests}" for i, one in enumerate(programs)}
-        return [outcome == "passed" for outcome in run_programs(named, jobs=1, timeout_s=0.5).values()]
-
-    return judge
-
-
-def tests_rows(infill: Infill | None, every: int) -> Iterator[tuple[str, str, Figures]]:
-    readers = {"enumeration, prior": None} | ({"enumeration, prior and reader": infill} if infill else {})
-    for edits in (1, 2):
-        cases = list(broken_programs(EVAL, edits, judge_by, every))
-        for name, reader in readers.items():
-            yield name, f"MBPP, {edits} edits", tested(cases, reader, two_edits=edits == 2)
-
-
-def tested(cases: Sequence[Broken], infill: Infill | None, *, two_edits: bool) -> Figures:
-    """The first fix counts; it is offered when its confidence reaches the threshold."""
-    settings = Settings(threshold=0.0, two_edits=two_edits, most_tests=320, least_tests=80)
-    confidences, wall = list[tuple[float, bool]](), []
-    for case in cases:
-        begin = time.perf_counter()
-        found = repair(case.text, infill=infill, judge=judge_by(case.visible), settings=settings)
-        wall.append(1e3 * (time.perf_counter() - begin))
-        if not isinstance(found, Reject):
-            assert judge_by(case.visible)([found[0].text])[0]
-            confidences.append((found[0].confidence, judge_by(case.hidden)([found[0].text])[0]))
-    figures: Figures = {"programs": len(cases)}
-    for threshold in (0.0, 0.5, 0.8):
-        offered = [good for confidence, good in confidences if confidence >= threshold]
-        figures[f"hidden-correct at {threshold}"] = share(sum(offered), len(cases))
-        figures[f"wrongly accepted at {threshold}"] = share(len(offered) - sum(offered), len(cases))
-    return figures | {"wall p50 ms": quantile(wall, 0.5), "wall p95 ms": quantile(wall, 0.95)}
 
 
 def attempts_rows(infill: Infill | None, every: int) -> Iterator[tuple[str, str, Figures]]:
@@ -311,13 +272,15 @@ def load_model() -> tuple[Infill, str]:
     return infiller.infill, infiller.model
 
 
-def save(stem: Path, part: str, rows: list[Row], model: str) -> None:
-    """Put the part's rows in place of its old ones. The command in the stamp is this run's."""
+def save(stem: Path, rows: Sequence[Row], model: str) -> None:
+    """Put the rows in place of older ones of the same methods. The command in the stamp is this run's."""
     known: list[Row] = []
     if stem.with_suffix(".json").exists():
         stored = msgspec.json.decode(stem.with_suffix(".json").read_bytes())
         known = msgspec.convert(stored["report"]["rows"], list[Row])
-    kept = sorted([row for row in known if row.part != part] + rows, key=lambda row: row.part)
+    new = {(row.part, row.method, row.programs) for row in rows}
+    known = [row for row in known if (row.part, row.method, row.programs) not in new]
+    kept = sorted([*known, *rows], key=lambda row: row.part)
     figures = [
         results.Figure(f"{row.part}: {row.method}, {row.programs} [{row.made}]", _line(row.figures))
         for row in kept
@@ -332,22 +295,33 @@ def _line(figures: Figures) -> str:
 def main() -> int:
     """Measure the parts, one after the other."""
     parser = argparse.ArgumentParser(prog="benchmarks.repair", description=__doc__)
-    parser.add_argument("parts", nargs="+", choices=["syntax", "mined", "logic", "tests", "attempts"])
+    parser.add_argument(
+        "parts", nargs="+", choices=["syntax", "mined", "logic", "tests", "missing", "attempts"]
+    )
     parser.add_argument("--every", type=int, default=1, help="take every n-th program")
     parser.add_argument("--no-model", action="store_true")
+    parser.add_argument("--only", default="", help="methods whose name ends so")
     parser.add_argument(
         "--mined", type=Path, nargs="*", default=[], help="files of benchmarks.mine_syntax_errors"
+    )
+    parser.add_argument(
+        "--minutes", type=float, default=0.0, help="of tests and missing, each: 0 is no limit"
+    )
+    parser.add_argument(
+        "--rows", type=Path, default=Path("build/repair_mbpp.jsonl"), help="what has been tried"
     )
     parser.add_argument("--out", type=Path, default=Path("docs/results/repair"))
     given = parser.parse_args()
     infill, model = (None, "") if given.no_model else load_model()
     made = results.stamp(model)
+    run = Run(EVAL, given.rows, model, given.every, given.only, given.minutes)
     for part in given.parts:
         measured = {
-            "syntax": lambda: syntax_rows(infill, given.every),
-            "mined": lambda: mined_rows(infill, given.every, given.mined),
-            "logic": lambda: logic_rows(infill, given.every),
-            "tests": lambda: tests_rows(infill, given.every),
+            "syntax": lambda: syntax_rows(infill, given.every, given.only),
+            "mined": lambda: mined_rows(infill, given.every, given.only, given.mined),
+            "logic": lambda: logic_rows(infill, given.every, given.only),
+            "tests": lambda: tests_rows(infill, run),
+            "missing": lambda: missing_rows(infill, run),
             "attempts": lambda: attempts_rows(infill, given.every),
         }[part]()
         rows = []
@@ -362,7 +336,7 @@ def main() -> int:
                 )
             )
             print(f"{part}: {method}, {programs}: {_line(figures)}", flush=True)
-            save(given.out, part, rows, model)
+            save(given.out, rows, model)
     return 0
 
 

@@ -12,6 +12,8 @@ import msgspec
 from codeworld.doctor import cpu_name
 from codeworld.training.report import Stamp
 
+Figures = dict[str, float | int | str]  # of one row of a table
+
 
 class Figure(NamedTuple):
     """One line of the table; ``target`` is what was asked for, "" where nothing was."""
@@ -40,3 +42,13 @@ def write(stem: Path, title: str, made: Stamp, figures: Sequence[Figure], report
     stem.with_suffix(".md").write_text(markdown(title, made, figures), encoding="utf-8")
     everything = {"stamp": made, "report": report}
     stem.with_suffix(".json").write_bytes(msgspec.json.format(msgspec.json.encode(everything)) + b"\n")
+
+
+def share(part: int, whole: int) -> float:
+    """0 of nothing."""
+    return round(part / whole, 3) if whole else 0.0
+
+
+def quantile(values: Sequence[float], at: float) -> float:
+    """0 of nothing."""
+    return round(sorted(values)[min(len(values) - 1, int(at * len(values)))], 1) if values else 0.0

@@ -52,15 +52,15 @@ REPOSITORIES = (
     Repository("spotify/luigi", "luigi", ".", "pip install luigi", "tox run -e py310-core"),
 )
 
-_NOTE_SETUP = """
+NOTE_SETUP = """
 import json, sys, setuptools
 setuptools.setup = lambda **given: print(json.dumps({k: given.get(k) for k in
-    ("entry_points", "install_requires", "extras_require")}))
+    ("name", "scripts", "entry_points", "install_requires", "extras_require")}))
 sys.argv = ["setup.py", "--name"]
 exec(compile(open("setup.py").read(), "setup.py", "exec"), {"__name__": "__main__", "__file__": "setup.py"})
 """
 # A package is imported as it is; only what is not installed here is replaced.
-_PUBLIC_NAMES = """
+PUBLIC_NAMES = """
 import importlib, importlib.abc, importlib.machinery, json, sys, types
 class Any(type):
     def __getattr__(cls, name):
@@ -173,14 +173,15 @@ class Results(msgspec.Struct):
     big: list[Big]
 
 
-def run(cache: Path, *arguments: str | Path) -> tuple[Cost, bytes, int]:
-    """``codeworld`` with these arguments: its cost, output and exit code."""
+def run(cache: Path, *arguments: str | Path, code: Path | None = None) -> tuple[Cost, bytes, int]:
+    """``codeworld`` (of the checkout ``code``) with these arguments: its cost, output and exit code."""
     begin = time.monotonic()
     with tempfile.TemporaryFile() as out:
         child = subprocess.Popen(
             [sys.executable, "-m", "codeworld", *map(str, arguments)],
             stdout=out,
-            env={**os.environ, "XDG_CACHE_HOME": str(cache)},
+            env={**os.environ, "XDG_CACHE_HOME": str(cache)} | ({"PYTHONPATH": str(code)} if code else {}),
+            cwd=code,
         )
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
@@ -277,7 +278,7 @@ def declared(root: Path) -> tuple[set[str], set[str], set[str]]:
     for group in (project.get("dependencies", []), *groups):
         wanted += [one for one in group if isinstance(one, str)]
     if (root / "setup.py").exists():
-        command = [sys.executable, "-c", _NOTE_SETUP]
+        command = [sys.executable, "-c", NOTE_SETUP]
         noted = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
         given = json.loads(noted.stdout.strip().split("\n")[-1])
         scripts |= {
@@ -295,7 +296,7 @@ def declared(root: Path) -> tuple[set[str], set[str], set[str]]:
 def public_names(repository: Repository, root: Path) -> tuple[list[str], list[str], str]:
     """What the package offers when it is imported, all its attributes, and how that was found."""
     done = subprocess.run(
-        [sys.executable, "-c", _PUBLIC_NAMES, repository.package],
+        [sys.executable, "-c", PUBLIC_NAMES, repository.package],
         cwd=root / repository.source,
         env={**os.environ, "PYTHONPATH": str(root / repository.source), "PYTHONDONTWRITEBYTECODE": "1"},
         capture_output=True,

@@ -24,6 +24,7 @@ class Source(StrEnum):
     EDITED = "edited"  # denoised from a retrieved line at partial noise
     READER = "reader"  # decoded left to right by the reader's next-token head
     GIVEN = "given"  # written by the caller, who wants to know its probability
+    REVISED = "revised"  # the first of the caller's, with a token that the denoiser would rather see
 
 
 class Seed(msgspec.Struct, frozen=True):
@@ -62,7 +63,8 @@ class Candidate(msgspec.Struct, frozen=True):
 
     ``logprob_nats`` is the reader's own probability of ``text`` followed by the end of the hole, summed over
     ``tokens`` tokens; ``certainty`` is the denoiser's mean probability of the tokens it revealed, in [0, 1]
-    (0 when it was not asked); ``steps`` counts passes of the model.
+    (0 when it was not asked); ``steps`` counts passes of the model. Of source REVISED it is the probability of the new
+    token against the old one, or, of the unchanged text, that the quality head finds no token of it wrong.
     """
 
     text: str

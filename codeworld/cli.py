@@ -152,6 +152,12 @@ def fix(
         ),
     ] = "",
     describe: Annotated[str, typer.Option(metavar="TEXT", help="What the program should do.")] = "",
+    types: Annotated[
+        bool,
+        typer.Option(
+            "--types", help="The project's type checker may find no new error; runs in the sandbox."
+        ),
+    ] = False,
     write: Annotated[bool, typer.Option("--write", help="Change FILE.")] = False,
     diff: Annotated[
         bool, typer.Option("--diff", help="Print the change as a patch (what is done by itself).")
@@ -170,7 +176,7 @@ def fix(
     if write:
         cli_fix.check_writable(file)
     repaired = cli_fix.fix(
-        file, text, test=test, describe=describe, threshold=threshold, in_process=no_engine
+        file, text, test=test, describe=describe, types=types, threshold=threshold, in_process=no_engine
     )
     for line in filter(None, (*repaired.missing, repaired.degraded)):
         _report(line, 0)
@@ -184,6 +190,123 @@ def fix(
         cli_fix.show(Console(), file, text, repaired.fixes[0])
     if not repaired.fixes:
         raise typer.Exit(_report(f"nothing to offer: {repaired.reason}", 1))
+
+
+@app.command()
+def docstring(
+    where: Annotated[
+        str, typer.Argument(metavar="FILE[:QUALNAME]", help="A file, one thing in it, or a folder.")
+    ],
+    style: Annotated[
+        Literal["google", "numpy", "sphinx", "plain"] | None,
+        typer.Option(help="The project's own when left out."),
+    ] = None,
+    summary: Annotated[
+        str, typer.Option(metavar="TEXT", help="Your own summary for FILE:QUALNAME; the rest is filled in.")
+    ] = "",
+    private: Annotated[bool, typer.Option("--private", help="Also what begins with an underscore.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Change the files.")] = False,
+    json: Json = False,
+) -> None:
+    """Docstrings that are missing, and corrections of those that signature or body made false. Says only what the code
+    says."""
+    from codeworld import cli_docstring
+    from textdiff.docstring.document import Settings
+    from textdiff.docstring.styles import Style
+
+    if summary and ":" not in where:
+        raise BadInput("--summary needs FILE:QUALNAME")
+    settings = Settings(style=Style(style) if style else None, summary=summary, private=private)
+    report, changed = cli_docstring.run(where, settings, write=write)
+    if json:
+        _print_json(report)
+    elif not write:
+        from codeworld import cli_fix
+
+        print("".join(cli_fix.diff(path, before, after) for path, before, after in changed), end="")
+    else:
+        print(f"{sum(len(one.offers) for one in report.files)} docstrings in {report.written} files")
+
+
+@app.command(name="commit-message")
+def commit_message(
+    repo: Annotated[
+        Path, typer.Option("--repo", metavar="DIR", help="The repository, or a folder in it.")
+    ] = Path(),
+    install_hook: Annotated[
+        bool, typer.Option("--install-hook", help="Have git ask for the message; never replaces a hook.")
+    ] = False,
+    into: Annotated[
+        Path | None, typer.Option("--into", metavar="FILE", help="Put it there, as a hook does.")
+    ] = None,
+    json: Json = False,
+) -> None:
+    """A message for what is staged: facts of the diff, in the words and the style of the repository's history."""
+    from codeworld import cli_commit
+
+    if install_hook:
+        print(cli_commit.install(repo))
+        return
+    made = cli_commit.compose(repo)
+    if made.note:
+        _report(made.note, 0)
+    if into is not None:
+        from textdiff.commit import hook
+
+        hook.put(made.text, into)
+    elif json:
+        _print_json(cli_commit.printed(made))
+    else:
+        print(made.text, end="")
+
+
+@app.command(name="tests")
+def make_tests(
+    target: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE[:QUALNAME]", help="A Python file, or a function, method or class of it."
+        ),
+    ],
+    write: Annotated[
+        bool, typer.Option("--write", help="Write the tests where the project keeps them.")
+    ] = False,
+    budget: Annotated[
+        float, typer.Option(min=1.0, max=600.0, metavar="SECONDS", help="For each function, at most.")
+    ] = 10.0,
+    model: Annotated[bool, typer.Option(help="Have the model propose inputs, too.")] = False,
+    no_engine: InProcess = False,
+    json: Json = False,
+) -> None:
+    """Unit tests that have run: they record what the code does, and fail when it does something else. The code runs in
+    a sandbox. What contradicts documentation is reported, not recorded."""
+    from codeworld import cli_tests
+
+    file, qualname = cli_tests.split(target)
+    if write:
+        cli_tests.check_writable(file)
+    made = cli_tests.make(
+        file,
+        qualname,
+        budget_s=budget,
+        with_model=model,
+        in_process=no_engine,
+    )
+    if made.degraded:
+        _report(made.degraded, 0)
+    if made.generated is not None and write:
+        cli_tests.write(made.generated)
+    if json:
+        _print_json(made)
+    elif made.generated is not None:
+        print(
+            f"→ {made.generated.path}" if write else cli_tests.patch(made.generated),
+            end="\n" if write else "",
+        )
+    if made.generated is None:
+        raise typer.Exit(_report(f"nothing to offer: {made.reason}", 1))
+    for line in cli_tests.notes(made.generated):
+        _report(line, 0)
 
 
 @app.command(name="summarize")

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import shlex
-from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
@@ -20,9 +18,9 @@ from codeworld.repair.edits import Fix
 from codeworld.repair.repair import Settings, repair
 from codeworld.source import project_root
 from codeworld.summary.cache import write_atomically
-from codeworld.verify import sandbox
+from codeworld.verify import type_check
+from codeworld.verify.project_tests import ProjectTests
 
-_TEST_S = 60.0
 _FIRST_TESTS = 16  # programs: whole test suites are slow
 
 
@@ -35,27 +33,6 @@ class Repaired(msgspec.Struct, frozen=True):
     reason: str = ""
     missing: tuple[str, ...] = ()
     degraded: str = ""
-
-
-class _Tests:
-    """The user's command as a judge: each program is put in the file's place, in the sandbox."""
-
-    def __init__(self, path: Path, command: str) -> None:
-        self._path, self._root = path.resolve(), project_root(path)
-        self._command = _words(command)
-        self.missing: tuple[str, ...] = ()
-
-    def judge(self, programs: Sequence[str]) -> list[bool]:
-        """Whether the command succeeds with each program. Raises BadInput when it cannot be run."""
-        return [self._passes(program) for program in programs]
-
-    def _passes(self, program: str) -> bool:
-        limits = sandbox.Limits(wall_s=_TEST_S)
-        done = sandbox.run(self._command, project=self._root, changed={self._path: program}, limits=limits)
-        self.missing = done.missing
-        if done.exit_code == 127:
-            raise BadInput(f"the test cannot be run: {done.output.strip()[:200]}")
-        return done.status == "passed"
 
 
 class _Reader:
@@ -77,10 +54,21 @@ class _Reader:
 
 
 def fix(
-    path: Path, text: str, *, test: str, describe: str, threshold: float | None, in_process: bool
+    path: Path,
+    text: str,
+    *,
+    test: str,
+    describe: str,
+    types: bool,
+    threshold: float | None,
+    in_process: bool,
 ) -> Repaired:
     """Repair ``text``, the content of ``path``. Raises BadInput for a test that cannot be run, and CommandError."""
-    tests = _Tests(path, test) if test else None
+    root = project_root(path)
+    tests = ProjectTests(path, root, test) if test else None
+    compare = type_check.comparison(root, path, text) if types else None
+    if types and compare is None:
+        raise BadInput(f"no type checker is configured and installed in {root}")
     settings = Settings(describe=describe, two_edits=tests is not None, least_tests=_FIRST_TESTS)
     if threshold is not None:
         settings = msgspec.structs.replace(settings, threshold=threshold)
@@ -94,6 +82,8 @@ def fix(
             text,
             infill=reader.infill if reader else None,
             judge=tests.judge if tests else None,
+            trace=tests.trace if tests else None,
+            types=compare,
             settings=settings,
         )
     finally:
@@ -144,13 +134,3 @@ def _encoding(content: bytes) -> str:
     import tokenize
 
     return tokenize.detect_encoding(io.BytesIO(content).readline)[0]
-
-
-def _words(command: str) -> list[str]:
-    try:
-        words = shlex.split(command)
-    except ValueError as error:
-        raise BadInput(f"the test {command!r} is no command line: {error}") from error
-    if not words:
-        raise BadInput("the test is empty")
-    return words

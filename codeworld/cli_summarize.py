@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress
-
+from codeworld.cli_progress import bar
 from codeworld.errors import BadInput
 from codeworld.summary.cache import write_atomically
 from codeworld.summary.check import Checked, check
@@ -18,8 +13,6 @@ from codeworld.summary.facts import Summary
 from codeworld.summary.page import render
 from codeworld.summary.sources import Sources
 from codeworld.summary.summarize import summarize
-
-_SILENT_S = 1.0  # a bar that is gone at once only flickers
 
 
 def check_folder(folder: Path) -> None:
@@ -38,36 +31,15 @@ def check_output(path: Path) -> None:
 
 def make(folder: Path, out: Path | None) -> tuple[Summary, Sources]:
     """The summary, and the sources that it cites; a page ``out`` that lies in the folder is none of them."""
-    with _bar() as advance:
+    with bar() as advance:
         made = summarize(folder, progress=advance, without=out)
     return made.summary, made.sources
 
 
 def verify(page: Path, folder: Path) -> Checked:
     """The check of a page. Raises BadInput."""
-    with _bar() as advance:
+    with bar() as advance:
         return check(page, folder, progress=advance)
-
-
-@contextlib.contextmanager
-def _bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal's standard error for what takes more than a second."""
-    begin = time.monotonic()
-    console = Console(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn())
-    bars = Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-    task = bars.add_task("", total=None)
-
-    def advance(done: int, total: int) -> None:
-        if time.monotonic() - begin > _SILENT_S:
-            bars.start()
-            bars.update(task, completed=done, total=total)
-
-    try:
-        yield advance
-    finally:
-        if bars.live.is_started:  # stopping one that never ran prints an empty line
-            bars.stop()
 
 
 def write(summary: Summary, sources: Sources, out: Path | None, budget: int | None) -> None:

@@ -67,12 +67,22 @@ class EngineSettings(msgspec.Struct, frozen=True, rename="camel"):
     preload: bool = True
 
 
+class Tests(msgspec.Struct, frozen=True, rename="camel"):
+    """Making tests. ``trusted``: the workspace's code may be run, in the sandbox; ``budget_s``: for each function, at
+    most; ``model``: have the model propose inputs, too."""
+
+    trusted: bool = False
+    budget_s: Annotated[int, msgspec.Meta(ge=1, le=600)] = 10
+    model: bool = False
+
+
 class Settings(msgspec.Struct, frozen=True, rename="camel"):
     """Everything a user can set."""
 
     completion: Completion = Completion()
     index: Index = Index()
     engine: EngineSettings = EngineSettings()
+    tests: Tests = Tests()
 
 
 class Reading(NamedTuple):

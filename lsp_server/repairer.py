@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from codeworld.canvas import InfillReply, InfillRequest, Reject
     from codeworld.repair.edits import Fix
     from codeworld.repair.repair import Settings
-    from codeworld.repair.verify import Judge
+    from codeworld.repair.verify import Comparison
+    from codeworld.verify.project_tests import ProjectTests
     from lsp_server.server import CodeworldServer
     from lsp_server.session import OpenDocument
 
@@ -29,7 +30,8 @@ async def find_fixes(
     settings: Settings,
     *,
     with_model: bool,
-    judge: Judge | None = None,
+    tests: ProjectTests | None = None,
+    types: Comparison | None = None,
     is_cancelled: Callable[[], bool] = lambda: False,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Fix] | Reject:
@@ -38,14 +40,21 @@ async def find_fixes(
     from codeworld.repair.repair import repair
 
     stop = threading.Event()
-    infill = _bridge(server, asyncio.get_running_loop(), stop) if with_model else None
+    infill = bridge(server, asyncio.get_running_loop(), stop) if with_model else None
 
     def should_stop() -> bool:
         return stop.is_set() or is_cancelled()
 
     def work() -> list[Fix] | Reject:
         return repair(
-            text, infill=infill, judge=judge, settings=settings, should_stop=should_stop, progress=report
+            text,
+            infill=infill,
+            judge=tests.judge if tests else None,
+            trace=tests.trace if tests else None,
+            types=types,
+            settings=settings,
+            should_stop=should_stop,
+            progress=report,
         )
 
     try:
@@ -75,7 +84,7 @@ def workspace_edit(server: CodeworldServer, document: OpenDocument, fix: Fix) ->
     return lsp.WorkspaceEdit(document_changes=[lsp.TextDocumentEdit(identifier, list(edits))])
 
 
-def _bridge(
+def bridge(
     server: CodeworldServer, loop: asyncio.AbstractEventLoop, stop: threading.Event
 ) -> Callable[[InfillRequest], InfillReply]:
     """Ask the engine from the thread. Who gets no answer goes on without a model."""

@@ -231,18 +231,33 @@ def _log_exception(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> 
 def create_server() -> CodeworldServer:
     """A server with all features."""
     from lsp_server.features import (
+        code_action,
         commands,
+        commit_message,
         completion,
         fix,
+        generate_docstring,
+        generate_tests,
         inline_completion,
-        quickfix,
         summary,
         sync,
         workspace,
     )
 
     server = CodeworldServer()
-    for feature in (inline_completion, completion, sync, workspace, commands, summary, quickfix, fix):
+    for feature in (
+        inline_completion,
+        completion,
+        sync,
+        workspace,
+        commands,
+        summary,
+        code_action,
+        fix,
+        commit_message,
+        generate_docstring,
+        generate_tests,
+    ):
         feature.register(server)
     return server
 

@@ -27,10 +27,13 @@ TORCH_FREE = (
     "codeworld.summary.check",
     "codeworld.summary.summarize",
     "codeworld.syntax.document",
+    "codeworld.testgen.generate",
     "codeworld.verify.checks",
     "codeworld.verify.sandbox",
+    "textdiff.commit.message",
+    "textdiff.docstring.document",
 )
-PACKAGES = ("codeworld", "kernels", "lsp_server")
+PACKAGES = ("codeworld", "kernels", "lsp_server", "textdiff")
 
 
 def in_fresh_process(script: str) -> subprocess.CompletedProcess[str]:

@@ -142,8 +142,18 @@ class IgnoreRules:
             lines = [
                 line for file in (*files, *(folder / name for name in RULE_FILES)) for line in _lines(file)
             ]
-            self._specs[folder] = GitIgnoreSpec.from_lines(lines) if lines else None
+            patterns = [line for line in lines if _is_pattern(line)]
+            self._specs[folder] = GitIgnoreSpec.from_lines(patterns) if patterns else None
         return self._specs[folder]
+
+
+def _is_pattern(line: str) -> bool:
+    """Whether a line can be understood; git passes over the others, too (a lone "!", a backslash at the end)."""
+    try:
+        GitIgnoreSpec.from_lines([line])
+    except ValueError:
+        return False
+    return True
 
 
 def _lines(file: Path) -> list[str]:

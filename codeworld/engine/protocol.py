@@ -13,7 +13,7 @@ import msgspec
 
 from codeworld.canvas import InfillReply, InfillRequest
 
-VERSION = 1
+VERSION = 2
 MAX_FRAME_BYTES = 16 * 1024 * 1024
 HEADER = struct.Struct(">I")
 

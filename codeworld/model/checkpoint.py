@@ -14,7 +14,7 @@ import msgspec
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from codeworld.model import config as model_config
 from codeworld.model.config import ModelConfig
@@ -35,10 +35,15 @@ def quantise(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def save(network: Network, folder: Path, *, int8: bool, files: int = 8) -> None:
-    """Write ``model-K.safetensors`` and ``config.json``; tensors are spread so that no file is much larger."""
+    """Write ``model-K.safetensors`` and ``config.json``."""
+    write(network.state_dict(), network.config, folder, int8=int8, files=files)
+
+
+def write(state: dict[str, Tensor], config: msgspec.Struct, folder: Path, *, int8: bool, files: int) -> None:
+    """Tensors, spread so that no file is much larger than another, and the configuration of any network of ours."""
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, Tensor] = {}
-    for name, value in network.state_dict().items():
+    for name, value in state.items():
         value = value.detach().cpu()
         if int8 and value.ndim == 2 and min(value.shape) > 1:
             tensors[name], tensors[name + SCALE] = quantise(value)
@@ -52,9 +57,7 @@ def save(network: Network, folder: Path, *, int8: bool, files: int = 8) -> None:
         sizes[smallest] += value.nbytes
     for i, part in enumerate(parts):
         save_file(part, folder / f"model-{i}.safetensors")
-    (folder / "config.json").write_bytes(
-        msgspec.json.format(msgspec.json.encode(network.config), indent=2) + b"\n"
-    )
+    (folder / "config.json").write_bytes(msgspec.json.format(msgspec.json.encode(config), indent=2) + b"\n")
 
 
 def read_tensors(folder: Path) -> dict[str, Tensor]:
@@ -88,12 +91,17 @@ def blank(folder: Path) -> tuple[Network, dict[str, Tensor]]:
     with torch.device("meta"):
         network = Network(read_config(folder))
     stored = read_tensors(folder)
+    fit(network, stored, folder)
+    return network, stored
+
+
+def fit(network: nn.Module, stored: dict[str, Tensor], folder: Path) -> None:
+    """Raises CheckpointError where ``stored`` is not what the network needs."""
     for name, target in network.state_dict().items():
         if name not in stored or stored[name].shape != target.shape:
             raise CheckpointError(
                 f"{folder} does not fit its config.json: {name} is missing or has another shape"
             )
-    return network, stored
 
 
 def dense(stored: dict[str, Tensor], name: str) -> Tensor:

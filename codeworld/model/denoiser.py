@@ -66,6 +66,19 @@ class Predicted(msgspec.Struct):
 @torch.inference_mode()
 def predict(reader: Reader, context: Context, canvases: list[Canvas], allowed: Allowed) -> list[Predicted]:
     """One denoiser call over all canvases."""
+    hidden, logits, sizes = _seen(reader, context, canvases, allowed)
+    probability, token = logits.softmax(-1).max(-1)
+    label = reader.network.label_head(hidden).float().argmax(-1)
+    wrong = reader.network.quality_head(hidden).float().sigmoid()[:, 0]
+    columns = [t.split(sizes) for t in (token.cpu(), probability.cpu(), label.cpu(), wrong.cpu())]
+    return [Predicted(*(part.tolist() for part in row)) for row in zip(*columns, strict=True)]
+
+
+def _seen(
+    reader: Reader, context: Context, canvases: list[Canvas], allowed: Allowed
+) -> tuple[torch.Tensor, torch.Tensor, list[int]]:
+    """Hidden states [T, width] and fp32 logits [T, vocabulary] of the canvases' slots, side by side, and their
+    lengths."""
     network, device = reader.network, reader.like.device
     sizes = [len(c.ids) for c in canvases]
     ids = torch.tensor([[t for c in canvases for t in c.ids]], device=device)
@@ -80,11 +93,39 @@ def predict(reader: Reader, context: Context, canvases: list[Canvas], allowed: A
     logits = raw + allowed.bias(first=False)
     starts = [sum(sizes[:i]) for i in range(len(sizes))]
     logits[starts] = raw[starts] + allowed.bias(first=True)
-    probability, token = logits.softmax(-1).max(-1)
-    label = network.label_head(hidden).float().argmax(-1)
-    wrong = network.quality_head(hidden).float().sigmoid()[:, 0]
-    columns = [t.split(sizes) for t in (token.cpu(), probability.cpu(), label.cpu(), wrong.cpu())]
-    return [Predicted(*(part.tolist() for part in row)) for row in zip(*columns, strict=True)]
+    return hidden, logits, sizes
+
+
+class Revision(msgspec.Struct):
+    """``token`` instead of the one in ``slot``; ``odds`` is the probability of the new one against the old one, in
+    (0, 1): one half where both are as likely."""
+
+    slot: int
+    token: int
+    odds: float
+
+
+@torch.inference_mode()
+def revisions(
+    reader: Reader, context: Context, ids: list[int], slots: list[int], allowed: Allowed, most: int
+) -> tuple[list[Revision], list[float]]:
+    """What the denoiser would rather see in each of ``slots`` of a text, masked one at a time: the likeliest ``most``
+    of each slot, best first. And, for each token of the text as it is, the quality head's probability that it is
+    wrong."""
+    shown = Canvas([*ids, MASK], [0] * (len(ids) + 1))  # in training at least one slot was masked
+    canvases = [shown]
+    for slot in slots:
+        canvases.append(Canvas([*ids[:slot], MASK, *ids[slot + 1 :], END], [0] * (len(ids) + 1)))
+    hidden, logits, sizes = _seen(reader, context, canvases, allowed)
+    wrong = reader.network.quality_head(hidden[: len(ids)]).float().sigmoid()[:, 0]
+    starts = [sum(sizes[: 1 + i]) for i in range(len(slots))]
+    rows = logits[[start + slot for start, slot in zip(starts, slots, strict=True)]].log_softmax(-1)
+    found = []
+    for slot, row in zip(slots, rows, strict=True):
+        for token in row.topk(most + 1).indices.tolist():
+            if token not in (ids[slot], END):
+                found.append(Revision(slot, token, float(torch.sigmoid(row[token] - row[ids[slot]]))))
+    return sorted(found, key=lambda one: -one.odds), wrong.tolist()
 
 
 def denoise(

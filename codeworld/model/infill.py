@@ -14,7 +14,7 @@ import torch
 from codeworld.canvas import Candidate, InfillReply, InfillRequest, Seed, Source
 from codeworld.model import checkpoint, fill, quantised
 from codeworld.model.continuation import go_on, next_indentation
-from codeworld.model.denoiser import Canvas, denoise, predict
+from codeworld.model.denoiser import Canvas, denoise, predict, revisions
 from codeworld.model.fill import Allowed
 from codeworld.model.network import Network
 from codeworld.model.reader import SEGMENT, Context, Reader, Stopped, never
@@ -42,6 +42,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     edit_steps: int = 2
     edit_below: float = 0.3  # tokens of a retrieved line less likely than this are masked
     denoise_steps: int = 8  # of the denoiser on its own
+    revised: int = 8  # tokens of a text that are masked in turn, and texts that come of it
+    revisions: int = 3  # of each
 
 
 CPU = Profile(window=640, jump=128, suffix=64, chunk=128)
@@ -92,6 +94,8 @@ class Infiller:
             drafts.append(Draft(ids, Source.READER, steps=len(ids) + 1))
         if Source.EDITED in request.sources and seeds:
             drafts += self._edited(context, allowed, seeds, should_stop)
+        if Source.REVISED in request.sources and request.given:
+            drafts += self._revised(context, allowed, request.given[0], should_stop)
         found += self._scored(context, drafts, should_stop)
         if Source.GIVEN in request.sources:
             found += self._given(context, request.given, should_stop)
@@ -200,6 +204,25 @@ class Infiller:
             for c, s in pairs
             if END in c.ids
         ]
+
+    def _revised(
+        self, context: Context, allowed: Allowed, text: str, should_stop: Callable[[], bool]
+    ) -> list[Draft]:
+        """The text as it is, and with one of its tokens changed: of those that surprise the reader most."""
+        ids = self.tokenizer.encode(context.head.decode("utf-8", "replace") + text)
+        if not ids or len(ids) >= self.reader.config.canvas_tokens:
+            return []
+        if should_stop():
+            raise Stopped
+        (logprobs,) = fill.score(self.reader, context, [ids])
+        doubted = logprobs[: len(ids)].argsort()[: min(self.profile.revised, SEGMENT // (len(ids) + 1) - 1)]
+        slots = sorted(doubted.tolist())
+        found, wrong = revisions(self.reader, context, ids, slots, allowed, self.profile.revisions)
+        drafts = [Draft(ids, Source.REVISED, 1.0 - max(wrong), steps=2)]
+        for one in found[: self.profile.revised]:
+            changed = [*ids[: one.slot], one.token, *ids[one.slot + 1 :]]
+            drafts.append(Draft(changed, Source.REVISED, one.odds, steps=2))
+        return drafts
 
     def _scored(
         self, context: Context, drafts: list[Draft], should_stop: Callable[[], bool]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import builtins
 
-_GIVEN = frozenset(dir(builtins)) | {"__file__", "__name__", "__doc__", "__class__"}
+GIVEN = frozenset(dir(builtins)) | {"__file__", "__name__", "__doc__", "__class__"}
 
 
 def bound(tree: ast.AST) -> set[str]:
@@ -34,4 +34,4 @@ def undefined(tree: ast.AST) -> set[str]:
     read = {
         node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
     }
-    return read - bound(tree) - _GIVEN
+    return read - bound(tree) - GIVEN

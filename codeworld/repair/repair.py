@@ -6,6 +6,7 @@ error; programs that parse only where tests, or the lines that somebody complain
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import msgspec
@@ -15,26 +16,30 @@ from codeworld.repair.edits import Fix, Proposal, apply
 from codeworld.repair.localise import fault
 from codeworld.repair.logic_search import Scope, logic_proposals
 from codeworld.repair.rank import Budget, Infill, probabilities
+from codeworld.repair.suspicion import suspicion
 from codeworld.repair.syntax_search import syntax_proposals
-from codeworld.repair.verify import Judge, check
+from codeworld.repair.tree_edits import Program
+from codeworld.repair.verify import Comparison, Judge, Tracer, check
 
 _STRANGE = 4.5  # cost of an edit that is as likely to be none of ours
 _PAIR_IS_RIGHT = 0.7  # of pairs of edits that pass, about so many are right
+_MOST_UNTESTED = 64  # proposals that are checked where no test judges them: a long file has thousands
+_BLANKS = re.compile(r"(?<=\S)[ \t]+")  # but for indentation
 _BATCH = 16  # programs that are judged together
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """``threshold``: least confidence of a fix that is offered. ``lines`` (from 0): where the fault must be, if known.
-    ``describe``: what the program should do, for the model. ``two_edits``: whether pairs of edits are tried where no
-    single one passes the tests."""
+    """``threshold``: least confidence of a fix that is offered. ``scope``: where the fault is looked for in a program
+    that parses, and how. ``describe``: what the program should do, for the model. ``two_edits``: whether pairs of edits
+    are tried where no single one passes the tests."""
 
     threshold: float = 0.5
     most_fixes: int = 3
     most_tests: int = 120  # programs that are run
     least_tests: int = (
-        40  # and, also when one of the first passes, to see whether others do: then it may be chance
+        40  # also when one of the first passes, to see whether others do: then it may be chance
     )
-    lines: frozenset[int] | None = None
+    scope: Scope = Scope()
     describe: str = ""
     two_edits: bool = False
     budget: Budget = Budget()
@@ -45,36 +50,81 @@ def repair(
     *,
     infill: Infill | None = None,
     judge: Judge | None = None,
+    trace: Tracer | None = None,
+    types: Comparison | None = None,
     settings: Settings = Settings(),
     should_stop: Callable[[], bool] = lambda: False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Fix] | Reject:
     """Fixes, best first; each was verified as its ``checks`` say. Reasons: "nothing-wrong", "no-candidate",
-    "no-test-passes", "below-threshold", "cancelled". Raises what ``infill`` and ``judge`` raise."""
+    "no-test-passes", "below-threshold", "type-error", "cancelled". Raises what ``infill`` and the judges raise."""
     if infill is not None and settings.describe:
         infill = _described(infill, settings.describe)
-    if fault(text) is not None:
-        proposals = syntax_proposals(text, infill, budget=settings.budget, should_stop=should_stop)
-        fixes = _verified(text, proposals, otherwise=_STRANGE)
-    elif judge is None and settings.lines is None and not settings.describe:
-        return Reject(
-            "nothing-wrong", "it parses, and nothing says what it should do: no test, no description"
-        )
-    elif judge is not None and judge([text])[0]:
-        return Reject("nothing-wrong", "it parses and passes the test")
-    else:
-        proposals = logic_proposals(text, infill, scope=Scope(settings.lines), should_stop=should_stop)
-        fixes = _verified(text, proposals, otherwise=0.0 if judge is None else None)
+    fixes = _proposed(text, infill, judge, trace, settings, should_stop)
     if should_stop():
         return Reject("cancelled")
+    if isinstance(fixes, Reject):
+        return fixes
     if not fixes:
         return Reject("no-candidate")
     if judge is not None:
         fixes = _tested(text, fixes, judge, settings, should_stop, progress)
         if not fixes:
             return Reject("cancelled" if should_stop() else "no-test-passes")
-    offered = [one for one in fixes if one.confidence >= settings.threshold][: settings.most_fixes]
-    return offered or Reject("below-threshold", f"{fixes[0].confidence:.2f} < {settings.threshold:.2f}")
+    offered = [one for one in fixes if one.confidence >= settings.threshold]
+    if not offered:
+        return Reject("below-threshold", f"{fixes[0].confidence:.2f} < {settings.threshold:.2f}")
+    if types is not None:
+        return _typed(offered, types, settings.most_fixes, should_stop)
+    return offered[: settings.most_fixes]
+
+
+def _proposed(
+    text: str,
+    infill: Infill | None,
+    judge: Judge | None,
+    trace: Tracer | None,
+    settings: Settings,
+    should_stop: Callable[[], bool],
+) -> list[Fix] | Reject:
+    """What passes the quick checks, best first; refused where nothing says that something is wrong."""
+    if fault(text) is not None:
+        proposals = syntax_proposals(text, infill, budget=settings.budget, should_stop=should_stop)
+        return _verified(text, proposals, len(proposals), otherwise=_STRANGE)
+    scope = settings.scope
+    if judge is None and scope.lines is None and not settings.describe:
+        return Reject(
+            "nothing-wrong", "it parses, and nothing says what it should do: no test, no description"
+        )
+    if judge is not None and judge([text])[0]:
+        return Reject("nothing-wrong", "it parses and passes the test")
+    if judge is None:  # what the model writes where nobody tests it is not known to be right often enough
+        scope = msgspec.structs.replace(scope, writes=False)
+    if trace is not None:
+        where = suspicion(Program.of(text), trace(text))
+        scope = msgspec.structs.replace(scope, suspicion=where)
+    proposals = logic_proposals(text, infill, scope=scope, should_stop=should_stop)
+    if judge is None:
+        return _verified(text, proposals, _MOST_UNTESTED, otherwise=0.0)
+    return _verified(text, proposals, settings.most_tests, otherwise=None)
+
+
+def _typed(
+    fixes: list[Fix], types: Comparison, most: int, should_stop: Callable[[], bool]
+) -> list[Fix] | Reject:
+    """The first of those that the type checker has nothing new to say of."""
+    kept, refused = list[Fix](), Reject("no-candidate")
+    for one in fixes:
+        if should_stop():
+            return Reject("cancelled")
+        passed = types(one.text)
+        if isinstance(passed, Reject):
+            refused = passed
+        else:
+            kept.append(msgspec.structs.replace(one, checks=(*one.checks, *passed)))
+        if len(kept) == most:
+            break
+    return kept or refused
 
 
 def _described(infill: Infill, description: str) -> Infill:
@@ -83,14 +133,20 @@ def _described(infill: Infill, description: str) -> Infill:
     return lambda hole: infill(msgspec.structs.replace(hole, prefix=comment + hole.prefix))
 
 
-def _verified(text: str, proposals: list[Proposal], *, otherwise: float | None) -> list[Fix]:
-    """Those that pass the checks; ``otherwise`` is the cost of none of them being right (None: one of them is)."""
+def _verified(text: str, proposals: list[Proposal], most: int, *, otherwise: float | None) -> list[Fix]:
+    """The first ``most`` that pass the checks; ``otherwise`` is the cost of none of them being right (None: one of them
+    is)."""
     passed: list[tuple[Proposal, str, tuple[str, ...]]] = []
+    seen = {_BLANKS.sub("", text)}  # the same with another blank is no second proposal
     for one in proposals:
         after = apply(text, one.edits)
-        checks = check(text, after)
+        written = _BLANKS.sub("", after)
+        checks = check(text, after) if written not in seen else Reject("known")
         if not isinstance(checks, Reject):
+            seen.add(written)
             passed.append((one, after, checks))
+        if len(passed) == most:
+            break
     none = [] if otherwise is None else [Proposal((), "", otherwise)]
     shares = probabilities([*(one for one, _, _ in passed), *none])[: len(passed)]
     return [

@@ -218,7 +218,7 @@ def _names(program: Program) -> Found:
     missing, everywhere = undefined(program.tree), bound(program.tree)
     for scope in _scopes(program.tree):
         local = [n for n in dict.fromkeys(_local_names(scope)) if n not in missing]
-        for node in _own_nodes(scope):
+        for node in own_nodes(scope):
             if not isinstance(node, ast.Name):
                 continue
             start, end = program.start(node), program.end(node)
@@ -241,7 +241,7 @@ def _scopes(tree: ast.Module) -> Iterator[ast.AST]:
             yield node
 
 
-def _own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
+def own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
     """The nodes of a scope without those of the functions in it."""
     unseen = list(ast.iter_child_nodes(scope))
     while unseen:
@@ -252,7 +252,7 @@ def _own_nodes(scope: ast.AST) -> Iterator[ast.AST]:
 
 
 def _local_names(scope: ast.AST) -> Iterator[str]:
-    for node in _own_nodes(scope):
+    for node in own_nodes(scope):
         if isinstance(node, ast.arg):
             yield node.arg
         elif isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):

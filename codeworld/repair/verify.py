@@ -5,12 +5,18 @@ from __future__ import annotations
 import ast
 import warnings
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 
 from codeworld.canvas import Reject
 from codeworld.repair.names import undefined
+from codeworld.verify.trace import Trace
 
 # Which of some programs pass the tests. Called with few programs at a time, best first.
 Judge = Callable[[Sequence[str]], Sequence[bool]]
+# What the tests run of a program that they find wrong.
+Tracer = Callable[[str], Trace]
+# The last check of a program, which takes long: the names of what it passed, none where nothing is known.
+Comparison = Callable[[str], tuple[str, ...] | Reject]
 
 
 def check(before: str, after: str) -> tuple[str, ...] | Reject:
@@ -18,11 +24,17 @@ def check(before: str, after: str) -> tuple[str, ...] | Reject:
     tree = _parse(after)
     if tree is None:
         return Reject("parse")
-    old = _parse(before)
+    old = _undefined(before)
     if old is None:
         return ("parses",)  # which names were undefined before cannot be known
-    new = undefined(tree) - undefined(old)
+    new = undefined(tree) - old
     return Reject("undefined-name", ", ".join(sorted(new))) if new else ("parses", "names")
+
+
+@lru_cache(maxsize=2)  # hundreds of proposals change the same text
+def _undefined(text: str) -> frozenset[str] | None:
+    tree = _parse(text)
+    return None if tree is None else frozenset(undefined(tree))
 
 
 def _parse(text: str) -> ast.Module | None:

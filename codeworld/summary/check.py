@@ -21,8 +21,9 @@ from codeworld.summary.sources import Sources
 from codeworld.summary.summarize import Progress, counted_claims
 
 _COUNT = re.compile(  # as the sections write them; a docstring may count whatever it likes
-    r"- `[^`]+` \((?:\d+ files, )?\d+ lines\): |[ (]imported by \d+ files?\)?$|"
-    r": \d+ test functions in \d+ files$|: \d+ files that can be run as scripts, "
+    r"- `[^`]+` \((?:\d+ files, )?\d+ lines\): |[ (]imported by \d+ files?\)?$|, imported by \d+ files?: |"
+    r": \d+ test functions in \d+ files$|: \d+ files that can be run as scripts, |"
+    r"- `[^`]+`: \d+ files?, \d+ bytes, |[^\\`]` and \d+ more$"
 )
 
 

@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from codeworld import git
+
 WINDOW_COMMITS = 1_000  # the last ones without merges: what happened long ago says little about today
-_TIMEOUT_S = 120
-# A repository's own configuration must not run programs, and a partial clone must not fetch what it lacks.
-_HARMLESS = (
-    "core.fsmonitor=false",
-    "log.showSignature=false",
-    "protocol.allow=never",
-    "core.quotePath=false",
-)
 _MARK = "\x01"
 
 
@@ -36,11 +29,11 @@ class History:
 
 def read(root: Path, head: str = "HEAD") -> History:
     """The history of the files below ``root``, up to the commit ``head``."""
-    commit = _git(root, "rev-parse", "--verify", "--quiet", f"{head}^{{commit}}").strip()
+    commit = git.text(root, "rev-parse", "--verify", "--quiet", f"{head}^{{commit}}").strip()
     if not commit:
         return History()
     found = History(head=commit)
-    log = _git(
+    log = git.text(
         root,
         *(
             "log",
@@ -61,14 +54,3 @@ def read(root: Path, head: str = "HEAD") -> History:
             found.churn[name] += 1
             found.authors[name][" ".join(author.split())] += 1
     return found
-
-
-def _git(root: Path, *arguments: str) -> str:
-    """The output of a git command that only reads; "" when it fails or there is no git."""
-    settings = [word for setting in _HARMLESS for word in ("-c", setting)]
-    command = ["git", "--no-optional-locks", *settings, "-C", str(root), *arguments]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=_TIMEOUT_S, stdin=subprocess.DEVNULL)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout.decode("utf-8", errors="replace") if done.returncode == 0 else ""

@@ -182,8 +182,14 @@ def _pyproject_dependencies(sources: Sources, path: str, content: dict[str, Any]
     for table, key, extra, values in lists:
         for requirement in values if isinstance(values, list) else ():
             if isinstance(requirement, str):
-                _depend(found, requirement, extra, locate(sources, path, table, key, requirement))
+                # A marker's quotes may be escaped: then the part before it is what stands in the line.
+                bare = requirement.partition(";")[0].strip()
+                cited = locate(sources, path, table, key, requirement) or locate(
+                    sources, path, table, key, bare
+                )
+                _depend(found, requirement, extra, cited)
     tables = [("tool.poetry.dependencies", "", _table(poetry, "dependencies"))]
+    tables.append(("tool.poetry.dev-dependencies", "dev", _table(poetry, "dev-dependencies")))
     for group, value in _table(poetry, "group").items():
         tables.append((f"tool.poetry.group.{group}.dependencies", group, _table(value, "dependencies")))
     for table, extra, entries in tables:
@@ -216,6 +222,8 @@ def _take(sources: Sources, path: str, values: list[setup_files.Value], found: M
             group = {"console_scripts": "scripts", "gui_scripts": "gui-scripts"}.get(value.group, value.group)
             if target:
                 found.scripts.append(Script(group, name, target, cited))
+        elif value.kind == "script":
+            found.scripts.append(Script("scripts", value.text.rpartition("/")[2], value.text, cited))
         elif value.kind == "requires":
             _depend(found, value.text, value.group, cited)
 

@@ -11,8 +11,9 @@ from urllib.parse import quote
 
 from codeworld.summary.citations import CLOSING, OPENING, cited_in, digest, link, link_prefix, mermaid
 from codeworld.summary.facts import Claim, Section, Summary
+from codeworld.summary.languages import shares
 from codeworld.summary.sources import Sources
-from codeworld.summary.structure import UNKNOWN, languages
+from codeworld.summary.structure import UNKNOWN
 
 _ROOM_FOR_DIAGRAM = 200  # lines; a shorter page has better use for them
 _MAX_SHOWN = {"Public API": 60, "Entry points": 40, "Dependencies": 80}  # --json has them all
@@ -35,7 +36,7 @@ def render(summary: Summary, sources: Sources, *, budget: int | None = None, to:
 
 
 def _body(summary: Summary, sources: Sources, shown: list[int], prefix: str, *, diagram: bool) -> list[str]:
-    kinds = languages(sources) or "no source files"
+    kinds = shares(sources) or "no source files"
     lines = [
         f"# {' '.join(summary.name.split())}",
         "",

@@ -11,6 +11,7 @@ from codeworld.summary.facts import Citation, Claim, Section
 from codeworld.summary.graph import ImportGraph, is_aside
 from codeworld.summary.history import WINDOW_COMMITS, History
 from codeworld.summary.packaging import Metadata, Script
+from codeworld.summary.purposes import Purposes
 from codeworld.summary.sources import Sources
 
 _HOT_SPOTS = 12
@@ -133,8 +134,9 @@ def target_of(script: Script, graph: ImportGraph) -> Citation | None:
     return found[0] if found else None
 
 
-def dependencies(metadata: Metadata, graph: ImportGraph) -> Section:
-    """What is required, and which files import it first."""
+def dependencies(sources: Sources, metadata: Metadata, graph: ImportGraph) -> Section:
+    """What is required, what for, and which files import it first."""
+    purposes = Purposes(sources, graph)
     merged: dict[str, list[packaging.Dependency]] = {}
     for dependency in metadata.dependencies:
         merged.setdefault(packaging.normalised(dependency.name), []).append(dependency)
@@ -151,6 +153,10 @@ def dependencies(metadata: Metadata, graph: ImportGraph) -> Section:
             text += f", imported by {len(files)} file{'s' if len(files) > 1 else ''}"
             path, line = min(uses, key=lambda use: (is_aside(use[0]), use))
             cited.append(Citation(path, line, _module(name)))
+        if purpose := purposes.of(shown, _module(name)):
+            said = words(purpose.text) if purpose.is_quoted else purpose.text
+            text = f"{text}: {said}"
+            cited += purpose.citations
         claims.append(Claim(text, tuple(cited), key=name))
     required_count = sum(any(not one.extra for one in found) for found in merged.values())
     note = f"{required_count} required, {len(merged) - required_count} optional or for development"

@@ -12,7 +12,8 @@ _ROWS = {"name": "name", "description": "description", "python_requires": "pytho
 
 
 class Value(NamedTuple):
-    """``kind``: name, description, python, entry (``name = target`` in ``group``), requires (of extra ``group``)."""
+    """``kind``: name, description, python, entry (``name = target`` in ``group``), script (a file), requires (of the
+    extra ``group``)."""
 
     kind: str
     text: str
@@ -57,6 +58,8 @@ def setup_cfg(lines: list[str]) -> list[Value]:
             found += [Value("python", text, line) for text, line in values[:1]]
         elif section == "options" and key == "install_requires":
             found += [Value("requires", text, line) for text, line in _listed(values)]
+        elif section == "options" and key == "scripts":
+            found += [Value("script", text, line) for text, line in values]
         elif section == "options.extras_require":
             found += [Value("requires", text, line, key) for text, line in _listed(values)]
         elif section == "options.entry_points":
@@ -98,7 +101,7 @@ def setup_py(text: str) -> list[Value] | None:
         _assign(statement, names)
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and _called(node) == "setup":
-            return list(_values({word.arg: word.value for word in node.keywords if word.arg}, names))
+            return list(_values(_keywords(node, names)))
     return []
 
 
@@ -125,6 +128,8 @@ def _literal(node: ast.expr, names: dict[str, _Literal]) -> _Literal | None:
         return _Text(node.value, node.lineno) if isinstance(node.value, str) else None
     if isinstance(node, ast.Name):
         return names.get(node.id)
+    if isinstance(node, ast.JoinedStr) or (isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod)):
+        return _formatted(node)
     if isinstance(node, ast.List | ast.Tuple | ast.Set):
         items = [_literal(item, names) for item in node.elts]
         return [item for item in items if item is not None]
@@ -137,6 +142,8 @@ def _literal(node: ast.expr, names: dict[str, _Literal]) -> _Literal | None:
         return {str(key): value for key, value in pairs if value is not None}
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         left, right = _literal(node.left, names), _literal(node.right, names)
+        if isinstance(left, _Text):
+            return left  # a requirement, to which a marker is added
         return [*(left if isinstance(left, list) else []), *(right if isinstance(right, list) else [])]
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
         of = _literal(node.value, names)
@@ -144,13 +151,35 @@ def _literal(node: ast.expr, names: dict[str, _Literal]) -> _Literal | None:
     return {} if isinstance(node, ast.Call) and _called(node) == "dict" and not node.args else None
 
 
-def _values(keywords: dict[str, ast.expr], names: dict[str, _Literal]) -> Iterator[Value]:
-    for key, node in keywords.items():
-        value = _literal(node, names)
+def _keywords(call: ast.Call, names: dict[str, _Literal]) -> dict[str, _Literal]:
+    """The arguments of a call that are made of literals, those of ``**settings`` included."""
+    found: dict[str, _Literal] = {}
+    for word in call.keywords:
+        value = _literal(word.value, names)
+        if word.arg is None:
+            found |= value if isinstance(value, dict) else {}
+        elif value is not None:
+            found[word.arg] = value
+    return found
+
+
+def _formatted(node: ast.JoinedStr | ast.BinOp) -> _Text | None:
+    """What stands before the first thing filled in: of a requirement that is its name, without the comparison."""
+    first = node.values[0] if isinstance(node, ast.JoinedStr) and node.values else getattr(node, "left", None)
+    if not isinstance(first, ast.Constant) or not isinstance(first.value, str):
+        return None
+    text = re.split(r"[<>=!~\s]*%|[<>=!~\s]+$", first.value)[0]
+    return None if " " in text else _Text(text, node.lineno)  # half a sentence says something else
+
+
+def _values(keywords: dict[str, _Literal]) -> Iterator[Value]:
+    for key, value in keywords.items():
         if key in _ROWS and isinstance(value, _Text):
             yield Value(_ROWS[key], value.value, value.line)
         elif key == "install_requires":
             yield from (Value("requires", one.value, one.line) for one in _texts(value))
+        elif key == "scripts":
+            yield from (Value("script", one.value, one.line) for one in _texts(value))
         elif key == "extras_require" and isinstance(value, dict):
             for extra, wanted in value.items():
                 yield from (Value("requires", one.value, one.line, extra) for one in _texts(wanted))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
-from collections import Counter, OrderedDict
+import stat
+from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,20 +29,18 @@ class Sources:
     ) -> None:
         self.root = root.resolve()
         self._without = without.resolve() if without else None
-        self.paths: list[str] = []
-        self.kinds: Counter[str] = Counter()
+        self.sizes: dict[str, int] = {}  # in bytes
         self._rules = IgnoreRules.for_root(self.root)
         self._texts: OrderedDict[str, list[str]] = OrderedDict()
-        for path in self._walk(should_stop):
-            self.paths.append(path)
-            self.kinds[os.path.splitext(path)[1].lower()] += 1
-        self.paths.sort()
+        for path, size in self._walk(should_stop):
+            self.sizes[path] = size
+        self.paths = sorted(self.sizes)
         self._known = frozenset(self.paths)
 
     def __contains__(self, path: str) -> bool:
         return path in self._known
 
-    def _walk(self, should_stop: Callable[[], bool]) -> Iterator[str]:
+    def _walk(self, should_stop: Callable[[], bool]) -> Iterator[tuple[str, int]]:
         for folder, folders, names in os.walk(self.root):
             if should_stop():
                 raise Cancelled
@@ -52,13 +52,12 @@ class Sources:
             )
             for name in names:
                 path = here / name
-                if (
-                    path != self._without
-                    and not path.is_symlink()
-                    and path.is_file()
-                    and self._rules.allows(path)
-                ):
-                    yield path.relative_to(self.root).as_posix()
+                if path == self._without or not self._rules.allows(path):
+                    continue
+                with contextlib.suppress(OSError):  # it has gone meanwhile
+                    found = path.lstat()
+                    if stat.S_ISREG(found.st_mode):
+                        yield path.relative_to(self.root).as_posix(), found.st_size
 
     def content(self, path: str) -> tuple[bytes, str]:
         """The bytes of a file and their hash; nothing, when it has gone meanwhile."""

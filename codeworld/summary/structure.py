@@ -9,8 +9,8 @@ from codeworld.summary.api import Offered, offered
 from codeworld.summary.facts import Citation, Claim, Section
 from codeworld.summary.graph import ImportGraph, is_aside
 from codeworld.summary.history import History
+from codeworld.summary.roles import Roles
 from codeworld.summary.sections import code, words
-from codeworld.summary.sources import Sources
 
 UNKNOWN = "not determined"
 _MAX_PACKAGES = 8
@@ -18,9 +18,6 @@ _MAX_GROUPS = 24
 _MAX_EDGES = 40
 _KEY_MODULES = 15
 _KEY_SYMBOLS = 20
-_KINDS = {".py": "Python", ".pyi": "Python stubs", ".js": "JavaScript", ".ts": "TypeScript", ".tsx": "TypeScript",
-          ".c": "C", ".h": "C headers", ".cpp": "C++", ".rs": "Rust", ".go": "Go", ".java": "Java", ".rb": "Ruby",
-          ".sh": "shell", ".pyx": "Cython", ".cu": "CUDA", ".kt": "Kotlin", ".swift": "Swift", ".cs": "C#"}  # fmt: skip
 
 
 def public_api(graph: ImportGraph) -> Section:
@@ -65,7 +62,7 @@ def _offer(package: str, one: Offered) -> Claim:
     return Claim(f"{kind}{code(f'{package}.{one.name}')}{role}", citations, key=f"{package}.{one.name}")
 
 
-def architecture(graph: ImportGraph) -> Section:
+def architecture(graph: ImportGraph, roles: Roles) -> Section:
     """Packages (or the modules of a flat one) and who imports whom."""
     groups, roots = _groups(graph)
     edges = graph.edges(groups)
@@ -73,7 +70,9 @@ def architecture(graph: ImportGraph) -> Section:
     lines: Counter[str] = Counter()
     for path, group in groups.items():
         lines[group] += graph.files[path].lines
-    claims = [_group(graph, group, roots[group], sizes[group], lines[group]) for group in sorted(roots)]
+    claims = [
+        _group(graph, roles, group, roots[group], sizes[group], lines[group]) for group in sorted(roots)
+    ]
     drawn = edges[:_MAX_EDGES]
     note = f"{len(claims)} parts, {len(edges)} import relations" + (
         f", the {len(drawn)} strongest of them drawn" if len(drawn) < len(edges) else ""
@@ -112,22 +111,24 @@ def _home(path: str, name: str) -> str:
     return name if path.endswith("__init__.py") or "." not in name else name.rpartition(".")[0]
 
 
-def _group(graph: ImportGraph, group: str, path: str, files: int, lines: int) -> Claim:
-    facts = graph.files[path]
+def _group(graph: ImportGraph, roles: Roles, group: str, path: str, files: int, lines: int) -> Claim:
     is_own = graph.names[path] == group
-    role = words(facts.doc) if facts.doc and is_own else UNKNOWN
-    cited = _cite_role(graph, path) if is_own else Citation(path, 1, "")
+    role, cited = _role(roles, path) if is_own else (UNKNOWN, Citation(path, 1, ""))
     size = f"{files} files, {lines} lines" if files > 1 else f"{lines} lines"
     return Claim(f"{code(group)} ({size}): {role}", (cited,), key=group)
 
 
-def _cite_role(graph: ImportGraph, path: str) -> Citation:
-    """The docstring's first word, or the file as such."""
-    facts = graph.files[path]
-    return Citation(path, facts.doc_line, facts.doc.split(" ")[0]) if facts.doc else Citation(path, 1, "")
+def _role(roles: Roles, path: str) -> tuple[str, Citation]:
+    """What is said of a file and where, with the name that it is said of; or the file as such."""
+    role = roles.of(path)
+    if role is None:
+        return UNKNOWN, Citation(path, 1, "")
+    return (f"{code(role.of)}: " if role.of else "") + words(role.text), role.citation
 
 
-def key_modules(graph: ImportGraph, history: History, limit: int | None = _KEY_MODULES) -> Section:
+def key_modules(
+    graph: ImportGraph, roles: Roles, history: History, limit: int | None = _KEY_MODULES
+) -> Section:
     """Modules that much depends on and that change: the geometric mean of both ranks."""
     product = [path for path in graph.files if not is_aside(path)]
     most = max(history.churn.values(), default=0)
@@ -138,11 +139,11 @@ def key_modules(graph: ImportGraph, history: History, limit: int | None = _KEY_M
 
     claims = []
     for path in sorted(product, key=lambda path: (-weight(path), path))[:limit]:
-        facts = graph.files[path]
         importers = graph.importers[path]
-        text = f"{code(path)}: {words(facts.doc) if facts.doc else UNKNOWN}"
+        role, cited = _role(roles, path)
+        text = f"{code(path)}: {role}"
         text += f" (imported by {importers} file{'s' if importers != 1 else ''})"
-        claims.append(Claim(text, (_cite_role(graph, path),), key=path))
+        claims.append(Claim(text, (cited,), key=path))
     return Section(
         "Key modules", tuple(claims), note="by PageRank over imports and by churn" if claims else "", level=3
     )
@@ -178,16 +179,3 @@ def trouble(graph: ImportGraph, unreadable: list[str]) -> Section:
         Claim(f"{code(path)} cannot be parsed", (Citation(path, 1, ""),), key=path) for path in unreadable
     ]
     return Section("Read only in part", tuple(claims))
-
-
-def languages(sources: Sources) -> str:
-    """How many files of which language there are; only Python is read."""
-    counts: Counter[str] = Counter()
-    for suffix, count in sources.kinds.items():
-        if suffix in _KINDS:
-            counts[_KINDS[suffix]] += count
-    listed = ", ".join(
-        f"{name} {count}" for name, count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    )
-    others = [name for name in counts if not name.startswith("Python")]
-    return listed + (f" ({', '.join(sorted(others))}: counted, not read)" if others else "")

@@ -8,11 +8,12 @@ all three. Only plain commits are read (`--no-merges`), newest first.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import subprocess
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -24,8 +25,8 @@ MAX_DIFF_BYTES: Final = 4_096
 MAX_FILES: Final = 2
 # Neither byte occurs in a text diff of Python or in a message that git stores.
 _COMMIT: Final = "\x1e"
-_END: Final = "\x1f"
-_TRAILER: Final = re.compile(
+END: Final = "\x1f"
+TRAILER: Final = re.compile(
     r"^(signed-off-by|co-authored-by|change-id|reviewed-by|acked-by|tested-by|closes-bug)\b.*$",
     re.IGNORECASE | re.MULTILINE,
 )
@@ -53,6 +54,22 @@ def mine(git_dir: Path, *, since: str | None = None, revision: str = "HEAD") -> 
 
     since: a date git understands; histories older than a relicensing are cut with it.
     """
+    for entry in log_entries(git_dir, "%H%n%at%n%B", since=since, revision=revision, paths=("*.py",)):
+        change = parse(entry)
+        if change is not None:
+            yield change
+
+
+def log_entries(
+    git_dir: Path,
+    fields: str,
+    *,
+    since: str | None = None,
+    revision: str = "HEAD",
+    paths: Sequence[str] = (),
+    limit: int | None = None,
+) -> Iterator[str]:
+    """`fields` (git's format), END and the diff of each plain commit, newest first, in one text per commit."""
     command = [
         "git",
         f"--git-dir={git_dir}",
@@ -64,20 +81,16 @@ def mine(git_dir: Path, *, since: str | None = None, revision: str = "HEAD") -> 
         "-p",
     ]
     command += ["--unified=3", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames"]
-    command += [
-        f"--format={_COMMIT}%H%n%at%n%B{_END}",
-        *([f"--since={since}"] if since else []),
-        "--",
-        "*.py",
-    ]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+    command += [f"--format={_COMMIT}{fields}{END}", *([f"--since={since}"] if since else [])]
+    command += [*([f"--max-count={limit}"] if limit else []), "--", *paths]
+    environment = {**os.environ, "GIT_NO_LAZY_FETCH": "1"}  # a partial mirror must not ask the network
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+    ) as process:
         assert process.stdout is not None
         lines = (line.decode("utf-8", "replace") for line in process.stdout)
         try:
-            for entry in _entries(lines):
-                change = parse(entry)
-                if change is not None:
-                    yield change
+            yield from _entries(lines)
         finally:
             process.kill()  # a caller that stops early must not wait for the rest of the history
 
@@ -100,14 +113,14 @@ def _entries(lines: Iterable[str]) -> Iterator[str]:
 
 def parse(entry: str) -> Change | None:
     """The change in one commit's log text; None when it is too large, touches too much, adds or deletes files."""
-    head, separator, diff = entry.partition(_END)
+    head, separator, diff = entry.partition(END)
     commit, _, rest = head.partition("\n")
     moment, _, message = rest.partition("\n")
     parts = re.split(r"^diff --git ", diff, flags=re.MULTILINE)[1:]
     if not separator or not 1 <= len(parts) <= MAX_FILES or len(diff.encode()) > MAX_DIFF_BYTES:
         return None
     files = [change for part in parts if (change := _file(part))]
-    message = filters.mask_emails(_TRAILER.sub("", message).strip())[0]
+    message = filters.mask_emails(TRAILER.sub("", message).strip())[0]
     if len(files) != len(parts) or not message:
         return None
     return Change(commit, int(moment), message, files)

@@ -62,8 +62,8 @@ class Muon(torch.optim.Optimizer):
 
 def make(network: nn.Module, config: OptimiserConfig) -> list[torch.optim.Optimizer]:
     """Matrices inside blocks go to Muon (Jordan et al. 2024); embeddings, heads and gains to AdamW."""
-    matrices = [p for n, p in network.named_parameters() if n.startswith("blocks.") and p.ndim == 2]
-    others = [p for n, p in network.named_parameters() if not (n.startswith("blocks.") and p.ndim == 2)]
+    matrices = [p for n, p in network.named_parameters() if "blocks." in n and p.ndim == 2]
+    others = [p for n, p in network.named_parameters() if not ("blocks." in n and p.ndim == 2)]
     muon = Muon(matrices, config.matrix_rate, config.momentum, config.weight_decay)
     adam = torch.optim.AdamW(
         others, lr=config.other_rate, betas=(0.9, 0.95), weight_decay=0.0, fused=_fused(others)

@@ -126,16 +126,60 @@ def blobs(git_dir: Path, oids: Iterable[str]) -> Iterator[bytes]:
                 process.stdout.read(1)
 
 
-def _git_files(git_dir: Path, commit: str, report: RepositoryReport) -> Iterator[tuple[str, int, bytes]]:
-    """(path, bytes, content) of the Python files whose path and size pass; the others are counted."""
-    entries = tree(git_dir, commit)
+def restricted_folders(git_dir: Path, entries: list[tuple[str, str, int]]) -> tuple[str, ...]:
+    """The folders, each with its slash, that a licence of their own keeps out."""
     nested = [(folder, oid) for path, oid, _ in entries if (folder := filters.licence_folder(path))]
     texts = blobs(git_dir, (oid for _, oid in nested))
-    restricted = tuple(
+    return tuple(
         folder + "/"
         for (folder, _), data in zip(nested, texts, strict=True)
         if filters.restrictive_licence_text(data.decode("utf-8", "replace"))
     )
+
+
+def licensed_since(git_dir: Path) -> str | None:
+    """Where a repository was relicensed, the time (seconds since 1970) from which its history is permissive; "" when
+    it always was, None when its newest licence file is not.
+
+    Each version of the licence files in the root is read; the last one that is not permissive ends what is cut off.
+    """
+    pathspec = [":(top,icase,glob)licen[sc]e*", ":(top,icase,glob)copying*"]
+    log = _git(
+        git_dir,
+        "log",
+        "--reverse",
+        "--no-renames",
+        "--raw",
+        "--no-abbrev",
+        "--format=%ct",
+        "HEAD",
+        "--",
+        *pathspec,
+    )
+    versions: list[tuple[str, str]] = []
+    moment = ""
+    for line in log.decode("utf-8", "replace").splitlines():
+        if line.startswith(":"):
+            fields = line.split("\t")[0].split()
+            versions.append((moment, "" if fields[4] == "D" else fields[3]))
+        elif line:
+            moment = line
+    texts = iter(blobs(git_dir, (oid for _, oid in versions if oid)))
+    since, restricted = "", False
+    for moment, oid in versions:
+        was, restricted = (
+            restricted,
+            bool(oid) and filters.restrictive_licence_text(next(texts).decode("utf-8", "replace")),
+        )
+        if was and not restricted:
+            since = moment
+    return None if restricted else since
+
+
+def _git_files(git_dir: Path, commit: str, report: RepositoryReport) -> Iterator[tuple[str, int, bytes]]:
+    """(path, bytes, content) of the Python files whose path and size pass; the others are counted."""
+    entries = tree(git_dir, commit)
+    restricted = restricted_folders(git_dir, entries)
     wanted = [entry for entry in entries if entry[0].endswith(".py") and _open(entry, restricted, report)]
     contents = blobs(git_dir, (oid for _, oid, _ in wanted))
     for (path, _, size), data in zip(wanted, contents, strict=True):

@@ -105,7 +105,7 @@ class Rows(IterableDataset[dict[str, Tensor]]):
                 yield {k: torch.from_numpy(np.stack([t[k] for t in taken])) for k in taken[0]}
 
 
-def batches(rows: Rows, workers: int) -> Iterator[dict[str, Tensor]]:
+def batches(rows: IterableDataset[dict[str, Tensor]], workers: int) -> Iterator[dict[str, Tensor]]:
     """Endless; with ``workers`` 0 the rows are made in this process."""
     loader = DataLoader(
         rows, batch_size=None, num_workers=workers, pin_memory=torch.cuda.is_available(),

@@ -37,8 +37,8 @@ FLEX_OPTIONS = {"fwd_BLOCK_M": 64, "fwd_BLOCK_N": 64, "fwd_num_warps": 4, "fwd_n
 NOT_INDICES = ("start", "limit", "first", "last")  # the mask compares these; what indexes has to be int64
 
 
-class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
-    """A run. Paths are relative to the working directory."""
+class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """What any run has. Paths are relative to the working directory."""
 
     initial: Path  # checkpoint folder to start from (weights, tokenizer, labels)
     corpus: Path  # folder of *.jsonl.xz shards
@@ -50,9 +50,14 @@ class TrainConfig(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     save_every_minutes: float = 3.0
     max_steps: int = 1_000_000
+    optimiser: optim.OptimiserConfig = optim.OptimiserConfig()
+
+
+class TrainConfig(RunConfig, frozen=True, kw_only=True):
+    """A run of the code world model."""
+
     shape: RowShape = RowShape()
     mixture: Mixture = Mixture()
-    optimiser: optim.OptimiserConfig = optim.OptimiserConfig()
 
 
 class World(NamedTuple):
@@ -122,10 +127,11 @@ class Objective(nn.Module):
 
 
 class Trainer:
-    """Holds the network, its optimisers and the compiled pass. Raises ValueError when a step cannot be dealt out."""
+    """Holds a network, its optimisers and the compiled pass. Raises ValueError when a step cannot be dealt out. What is
+    trained is in ``load``, ``objective_of`` and ``write``: the code world model here, other networks in subclasses."""
 
-    def __init__(self, config: TrainConfig, world: World) -> None:
-        self.config, self.world = config, world
+    def __init__(self, config: RunConfig, world: World, row_tokens: int) -> None:
+        self.config, self.world, self.row_tokens = config, world, row_tokens
         self.passes, left = divmod(config.rows_per_step, config.rows_per_pass * world.size)
         if left or not self.passes:
             raise ValueError(
@@ -136,11 +142,30 @@ class Trainer:
         torch._dynamo.config.optimize_ddp = (
             False  # blocks are compiled one by one; DDP's splitter is not for them
         )
-        self.network: Network = checkpoint.load(config.initial).to(world.device)
+        self.network = self.load(config.initial).to(world.device)
         self.optimisers = optim.make(self.network, config.optimiser)
-        self.objective: nn.Module = Objective(self.network, world.device.type == "cuda")
+        self.objective = self.objective_of(world.device.type == "cuda")
         if world.size > 1:
             self.objective = DistributedDataParallel(self.objective, gradient_as_bucket_view=True)
+
+    def load(self, folder: Path) -> nn.Module:
+        """The network that the run begins with."""
+        return checkpoint.load(folder)
+
+    def objective_of(self, on_gpu: bool) -> nn.Module:
+        """From batches to losses, over ``self.network``."""
+        assert isinstance(self.network, Network)
+        return Objective(self.network, on_gpu)
+
+    def write(self, folder: Path) -> None:
+        """A bf16 checkpoint that ``load`` reads."""
+        assert isinstance(self.network, Network)
+        checkpoint.save(self.network, folder, int8=False)
+        checkpoint.copy_vocabulary(self.config.initial, folder)
+
+    def flops_per_step(self) -> float:
+        """6 FLOPs per weight and token of the blocks and of the tied output matrix (attention itself is left out)."""
+        return flops_per_token(self.network) * self.row_tokens * self.config.rows_per_step
 
     def _sent(self, batch: Batch) -> Batch:
         part = {k: v.to(self.world.device, non_blocking=True) for k, v in batch.items()}
@@ -169,8 +194,7 @@ class Trainer:
         if self.world.rank:
             return
         fresh, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
-        checkpoint.save(self.network, fresh, int8=False)
-        checkpoint.copy_vocabulary(self.config.initial, fresh)
+        self.write(fresh)
         if folder.exists():
             folder.rename(old)
         fresh.rename(folder)
@@ -180,11 +204,13 @@ class Trainer:
             old.rmdir()
 
 
-def flops_per_token(network: Network) -> float:
-    """6 FLOPs per weight of the blocks, as often as they are applied, and of the tied output matrix (attention itself
-    is left out)."""
-    passed = sum(p.numel() for block, _ in network.path() for p in block.parameters() if p.ndim == 2)
-    return 6.0 * (passed + network.embedding.weight.numel())
+def flops_per_token(network: nn.Module) -> float:
+    """6 FLOPs per matrix element, as often as its block is applied, those of syntax labels left out."""
+    weights = sum(p.numel() for n, p in network.named_parameters() if p.ndim == 2 and "label" not in n)
+    if isinstance(network, Network) and network.config.loops > 1:
+        middle = sum(p.numel() for block in network.blocks[1:-1] for p in block.parameters() if p.ndim == 2)
+        weights += (network.config.loops - 1) * middle
+    return 6.0 * weights
 
 
 def run(config_path: Path, resume: Path | None = None) -> None:
@@ -194,21 +220,27 @@ def run(config_path: Path, resume: Path | None = None) -> None:
     if resume is not None:
         config = msgspec.structs.replace(config, initial=resume)
     world = World.join()
-    trainer = Trainer(config, world)
+    trainer = Trainer(config, world, config.shape.total)
     source = Rows(
-        config.corpus, config.initial, trainer.network.config, config.shape, config.mixture,
+        config.corpus, config.initial, checkpoint.read_config(config.initial), config.shape, config.mixture,
         config.rows_per_pass, config.seed, world.rank, world.size,
     )  # fmt: skip
+    finish(trainer, batches(source, config.workers))
+
+
+def finish(trainer: Trainer, source: Iterator[Batch]) -> None:
+    """Train to the end of the time, write ``final/`` and leave the other processes."""
+    config, world = trainer.config, trainer.world
     config.output.mkdir(parents=True, exist_ok=True)
     with (config.output / "log.jsonl" if world.rank == 0 else Path(os.devnull)).open("a") as log:
-        _loop(trainer, batches(source, config.workers), log)
+        _loop(trainer, source, log)
     trainer.save(config.output / "final")
     if world.size > 1:
         dist.barrier()
         dist.destroy_process_group()
 
 
-def minutes_now(config: TrainConfig) -> float:
+def minutes_now(config: RunConfig) -> float:
     """How long the run is to be: what the file ``minutes`` in its output folder says, if somebody has put one there
     while it runs (a lease that ends sooner than planned), else the configuration. The schedule follows."""
     try:
@@ -245,8 +277,8 @@ class _Log:
 
     def __init__(self, trainer: Trainer, out: Any, compile_s: float) -> None:
         self.world, self.out = trainer.world, out
-        self.tokens_per_step = trainer.config.rows_per_step * trainer.config.shape.total
-        self.flops = flops_per_token(trainer.network)
+        self.tokens_per_step = trainer.config.rows_per_step * trainer.row_tokens
+        self.flops = trainer.flops_per_step() / self.tokens_per_step
         name = torch.cuda.get_device_name() if self.world.device.type == "cuda" else "cpu"
         self.peak = next((peak * self.world.size for key, peak in PEAK_FLOPS.items() if key in name), None)
         if self.world.rank == 0:

@@ -17,6 +17,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
@@ -47,11 +48,13 @@ _OUTPUT_BYTES = 64_000  # of the end of what was printed
 
 
 class Limits(msgspec.Struct, frozen=True):
-    """What a run may use; memory and processes are those of all its processes together."""
+    """What a run may use; memory and processes are those of all its processes together. ``address_mb`` bounds the
+    addresses of each process, 0 as ``memory_mb``."""
 
     wall_s: float = 60.0
     cpu_s: int = 60
     memory_mb: int = 2048
+    address_mb: int = 0
     processes: int = 64
     file_mb: int = 64
 
@@ -74,29 +77,100 @@ def run(
     project: Path,
     changed: Mapping[Path, str] | None = None,
     limits: Limits = Limits(),
+    readable: Sequence[Path] = (),
+    variables: Mapping[str, str] | None = None,
     should_stop: Callable[[], bool] = lambda: False,
 ) -> Outcome:
-    """Run ``command`` in ``project``, whose files have the texts of ``changed`` instead of their own (absolute paths
-    within it). Nothing that it starts outlives the call. Raises OSError when it cannot be started at all."""
-    project = project.resolve()
+    """Run ``command`` in ``project``, where ``changed`` texts stand instead of files or are new ones (absolute paths
+    within it), with the folders ``readable`` and the environment ``variables`` beside what every command needs. Nothing
+    that it starts outlives the call. Raises OSError when it cannot be started at all."""
+    with tempfile.TemporaryFile("w+b") as output:
+        job = _Job(command, project, changed or {}, limits, readable, variables or {})
+        with _started(job, subprocess.DEVNULL, output) as (process, missing):
+            reason = _watch(process, limits, should_stop)
+        return _outcome(process.returncode, reason, output, missing)
+
+
+class Conversation(msgspec.Struct, frozen=True):
+    """A command that runs and is spoken with over its standard input and output. ``said`` is what it wrote on the
+    error channel."""
+
+    process: subprocess.Popen[bytes]
+    said: IO[bytes]
+    missing: tuple[str, ...]
+
+    def errors(self) -> str:
+        """The end of what it wrote on the error channel."""
+        return _tail(self.said)
+
+
+@contextlib.contextmanager
+def converse(
+    command: Sequence[str],
+    *,
+    project: Path,
+    changed: Mapping[Path, str] | None = None,
+    limits: Limits = Limits(),
+    readable: Sequence[Path] = (),
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Iterator[Conversation]:
+    """As ``run``, for a command that answers questions: who reads from it sees the end of its output once it went past
+    a limit or ``should_stop`` turned true. It ends with the block."""
+    with tempfile.TemporaryFile("w+b") as said:
+        pipe = subprocess.PIPE
+        job = _Job(command, project, changed or {}, limits, readable)
+        with _started(job, pipe, pipe, said) as (process, missing):
+            over = threading.Event()
+
+            def watch() -> None:
+                _watch(process, limits, lambda: over.is_set() or should_stop())
+                _end(process)
+
+            watching = threading.Thread(target=watch, name="sandbox", daemon=True)
+            watching.start()
+            try:
+                yield Conversation(process, said, missing)
+            finally:
+                over.set()
+                watching.join()
+
+
+class _Job(msgspec.Struct, frozen=True):
+    command: Sequence[str]
+    project: Path
+    changed: Mapping[Path, str]
+    limits: Limits
+    readable: Sequence[Path] = ()
+    variables: Mapping[str, str] = {}
+
+
+@contextlib.contextmanager
+def _started(
+    job: _Job, stdin: int, stdout: int | IO[bytes], stderr: int | IO[bytes] = subprocess.STDOUT
+) -> Iterator[tuple[subprocess.Popen[bytes], tuple[str, ...]]]:
+    """The process; what is left of it is killed with the end of the block."""
+    project, limits = job.project.resolve(), job.limits
+    folders = [*_readable(job.command, project), *job.readable]
     with tempfile.TemporaryDirectory(prefix="codeworld-sandbox-", ignore_cleanup_errors=True) as name:
-        place = Path(name)
-        jailed = _prepared(command, project, changed or {}, place, limits)
-        with (place / "output").open("w+b") as output, _few_processes(limits.processes) as enter:
+        jailed = _prepared(job.command, project, folders, job.changed, Path(name), limits)
+        with _few_processes(limits.processes) as enter:
             process = subprocess.Popen(
                 [*enter, *jailed.arguments],
-                stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
+                stdin=stdin,
+                stdout=stdout,
+                stderr=stderr,
                 cwd=jailed.cwd,
-                env=_environment(jailed.home),
+                env={**_environment(jailed.home), **job.variables},
                 start_new_session=True,
             )
             try:
-                reason = _watch(process, limits, should_stop)
+                yield process, jailed.missing
             finally:
                 _end(process)
-            return _outcome(process.returncode, reason, output, jailed.missing)
+                for channel in (process.stdin, process.stdout):
+                    if channel is not None:
+                        with contextlib.suppress(OSError):
+                            channel.close()
 
 
 class _Jailed(msgspec.Struct, frozen=True):
@@ -112,14 +186,19 @@ def _offered() -> sandbox_probe.Sandbox:
 
 
 def _prepared(
-    command: Sequence[str], project: Path, changed: Mapping[Path, str], place: Path, limits: Limits
+    command: Sequence[str],
+    project: Path,
+    readable: Sequence[Path],
+    changed: Mapping[Path, str],
+    place: Path,
+    limits: Limits,
 ) -> _Jailed:
     """The command line that runs ``command`` under what this machine offers."""
-    offered, readable = _offered(), _readable(command, project)
+    offered = _offered()
     spaced = offered.bubblewrap or offered.user_namespaces  # where processes are counted for each sandbox
     sizes = (
         limits.cpu_s,
-        limits.memory_mb,
+        limits.address_mb or limits.memory_mb,
         limits.file_mb,
         limits.processes + _OWN_PROCESSES if spaced else 0,
     )
@@ -133,7 +212,9 @@ def _prepared(
         project, copy, symlinks=True, ignore=shutil.ignore_patterns(".git", ".venv", "node_modules")
     )
     for path, text in changed.items():
-        (copy / path.relative_to(project)).write_text(text, encoding="utf-8", newline="")
+        instead = copy / path.relative_to(project)
+        instead.parent.mkdir(parents=True, exist_ok=True)
+        instead.write_text(text, encoding="utf-8", newline="")
     files = [*_SYSTEM, *map(str, readable), "/dev", "/proc", str(copy), str(Path(__file__).parent)]
     launch = _launch(sandbox_launcher.Plan(*sizes, landlock=files, writable=[str(home)]), command)
     jail = ["unshare", "-rnpf", "--kill-child"] if offered.user_namespaces else []
@@ -194,11 +275,29 @@ def _bubblewrap(
     arguments += ["--proc", "/proc", "--dev", "/dev", "--tmpfs", "/tmp", "--tmpfs", str(_HOME)]
     for folder in (*_SYSTEM, *map(str, readable), str(project), str(Path(__file__).parent)):
         arguments += ["--ro-bind-try", folder, folder]
+    opened = _opened(project, changed)
+    # A new file needs a folder that can be written to: one of our own with the same entries.
+    for new in opened:
+        arguments += ["--tmpfs", str(new)]
+        for entry in new.iterdir() if new.is_dir() else ():
+            if entry not in opened:
+                arguments += ["--ro-bind-try", str(entry), str(entry)]
     for number, (path, text) in enumerate(changed.items()):
         instead = place / f"changed-{number}"
         instead.write_text(text, encoding="utf-8", newline="")
         arguments += ["--ro-bind", str(instead), str(path)]
+    for new in opened:
+        arguments += ["--remount-ro", str(new)]
     return [*arguments, "--remount-ro", "/", "--chdir", str(project), "--"]
+
+
+def _opened(project: Path, changed: Mapping[Path, str]) -> list[Path]:
+    """The folders of the project, outermost first, on the way to files that are not there yet."""
+    found = set()
+    for path in changed:
+        if not path.exists():
+            found |= {folder for folder in path.parents if folder.is_relative_to(project)}
+    return sorted(found, key=lambda folder: len(folder.parts))
 
 
 def _launch(plan: sandbox_launcher.Plan, command: Sequence[str]) -> list[str]:
@@ -226,12 +325,13 @@ def _watch(process: subprocess.Popen[bytes], limits: Limits, should_stop: Callab
             return "cancelled"
         if time.monotonic() > deadline_s:
             return "time"
+        begin_s = time.monotonic()
         family = _family(process.pid)
         if len(family) > limits.processes:
             return "processes"
         if sum(family.values()) > limits.memory_mb:
             return "memory"
-        time.sleep(_LOOK_S)
+        time.sleep(max(_LOOK_S, 4 * (time.monotonic() - begin_s)))  # looking must not be the work
     return ""
 
 
@@ -275,11 +375,15 @@ def _kill(pid: int) -> None:
 
 
 def _outcome(code: int, reason: str, output: IO[bytes], missing: tuple[str, ...]) -> Outcome:
-    output.seek(max(0, output.seek(0, os.SEEK_END) - _OUTPUT_BYTES))
-    text = output.read().decode("utf-8", "replace")
+    text = _tail(output)
     if not reason and code in (-signal.SIGXCPU, 128 + signal.SIGXCPU):
         reason = "time"
     status: Literal["passed", "failed", "stopped"] = (
         "stopped" if reason else "passed" if code == 0 else "failed"
     )
     return Outcome(status, code, text, reason, missing)
+
+
+def _tail(output: IO[bytes]) -> str:
+    output.seek(max(0, output.seek(0, os.SEEK_END) - _OUTPUT_BYTES))
+    return output.read().decode("utf-8", "replace")

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from lsprotocol import types as lsp
@@ -18,10 +16,14 @@ from lsp_server.server import CodeworldServer
 
 if TYPE_CHECKING:
     from codeworld.repair.edits import Fix
-    from codeworld.repair.verify import Judge
+    from codeworld.repair.verify import Comparison
+    from codeworld.verify.project_tests import ProjectTests
     from lsp_server.session import OpenDocument
 
 _APPLY_S = 10.0
+_USAGE = (
+    "codeworld.fix takes the URI of an open document, a test command, a description, whether to check types"
+)
 
 
 def register(server: CodeworldServer) -> None:
@@ -30,35 +32,42 @@ def register(server: CodeworldServer) -> None:
 
 
 async def fix(
-    server: CodeworldServer, uri: object = None, test: object = None, describe: object = ""
+    server: CodeworldServer,
+    uri: object = None,
+    test: object = None,
+    describe: object = "",
+    types: object = False,
 ) -> dict[str, Any]:
-    """Repair an open document and apply the best fix. ``test`` is a command that must succeed; it runs in the
-    sandbox, and only because the user names it here.
+    """Repair an open document and apply the best fix. ``test`` is a command that must succeed; with ``types`` the
+    project's type checker may find no new error. Both run in the sandbox, and only because the user says so here.
 
     Raises JsonRpcInvalidParams for what is no open document, JsonRpcRequestCancelled when the user stops it.
     """
     document = server.session.get(uri) if isinstance(uri, str) else None
     if document is None or not isinstance(test, str | None) or not isinstance(describe, str):
-        raise JsonRpcInvalidParams(
-            "codeworld.fix takes the URI of an open document, a test command, a description"
-        )
+        raise JsonRpcInvalidParams(_USAGE)
     if not server.allows(document.path):
         raise JsonRpcInvalidParams("codeworld.fix: the document is ignored")
     from codeworld.canvas import Reject
+    from codeworld.errors import BadInput
     from codeworld.repair.repair import Settings
 
     text, loop = document.text, asyncio.get_running_loop()
     settings = Settings(describe=describe, two_edits=bool(test), least_tests=16)
     async with progress(server, "Codeworld: looking for a fix", cancellable=True) as bar:
-        found = await find_fixes(
-            server,
-            text,
-            settings,
-            with_model=True,
-            judge=_judge(server, document, test, lambda: bar.cancelled) if test else None,
-            is_cancelled=lambda: bar.cancelled,
-            report=lambda done, total: post(loop, bar.report, done, total),
-        )
+        try:
+            found = await find_fixes(
+                server,
+                text,
+                settings,
+                with_model=True,
+                tests=_tests(server, document, test, lambda: bar.cancelled) if test else None,
+                types=_types(server, document, lambda: bar.cancelled) if types else None,
+                is_cancelled=lambda: bar.cancelled,
+                report=lambda done, total: post(loop, bar.report, done, total),
+            )
+        except BadInput as error:
+            raise JsonRpcInvalidParams(f"codeworld.fix: {error}") from error
     if isinstance(found, Reject):
         if found.reason == "cancelled":
             raise JsonRpcRequestCancelled("stopped")
@@ -76,26 +85,23 @@ async def _apply(server: CodeworldServer, document: OpenDocument, text: str, bes
     return {"applied": applied, "kind": best.kind, "confidence": best.confidence, "checks": list(best.checks)}
 
 
-def _judge(
+def _tests(
     server: CodeworldServer, document: OpenDocument, test: str, should_stop: Callable[[], bool]
-) -> Judge:
-    """The user's command with each program in the document's place. Raises JsonRpcInvalidParams."""
-    from codeworld.verify import sandbox
+) -> ProjectTests:
+    """The user's command with each program in the document's place. Raises BadInput, JsonRpcInvalidParams."""
+    from codeworld.verify.project_tests import ProjectTests
 
-    path = document.path
-    try:
-        command = shlex.split(test)
-    except ValueError as error:
-        raise JsonRpcInvalidParams("codeworld.fix: the test is no command line") from error
-    if path is None or not command:
-        raise JsonRpcInvalidParams("codeworld.fix: a test needs a file and a command")
-    root = server.folders.of(path).root
+    if document.path is None:
+        raise JsonRpcInvalidParams("codeworld.fix: a test needs a file")
+    return ProjectTests(document.path, server.folders.of(document.path).root, test, should_stop)
 
-    def passes(program: str) -> bool:
-        changed = {Path(path).resolve(): program}
-        return sandbox.run(command, project=root, changed=changed, should_stop=should_stop).status == "passed"
 
-    def judge(programs: Sequence[str]) -> list[bool]:
-        return [not should_stop() and passes(program) for program in programs]
+def _types(
+    server: CodeworldServer, document: OpenDocument, should_stop: Callable[[], bool]
+) -> Comparison | None:
+    """What the project's type checker says against the document as it is. Raises JsonRpcInvalidParams."""
+    from codeworld.verify.type_check import comparison
 
-    return judge
+    if document.path is None:
+        raise JsonRpcInvalidParams("codeworld.fix: types need a file")
+    return comparison(server.folders.of(document.path).root, document.path, document.text, should_stop)

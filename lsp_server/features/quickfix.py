@@ -1,5 +1,5 @@
-"""textDocument/codeAction (``quickfix``) and codeAction/resolve. An action is offered only where a repair was found
-that passes its checks; which of the repairs it is, the model says when the action is resolved."""
+"""The code action ``quickfix``. It is offered only where a repair was found that passes its checks; which of the
+repairs it is, the model says when the action is resolved."""
 
 from __future__ import annotations
 
@@ -11,23 +11,12 @@ from lsp_server.repairer import find_fixes, workspace_edit
 from lsp_server.server import CodeworldServer
 
 _THRESHOLD = 0.5  # as on the command line
-_OWNER = "codeworld.quickfix"
+OWNER = "codeworld.quickfix"
+KIND = lsp.CodeActionKind.QuickFix
 
 
-def register(server: CodeworldServer) -> None:
-    """Add the features."""
-    options = lsp.CodeActionOptions(code_action_kinds=[lsp.CodeActionKind.QuickFix], resolve_provider=True)
-    server.feature(lsp.TEXT_DOCUMENT_CODE_ACTION, options)(code_action)
-    server.feature(lsp.CODE_ACTION_RESOLVE)(resolve)
-
-
-async def code_action(server: CodeworldServer, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
+async def offer(server: CodeworldServer, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
     """At most one: the repair of a program that does not parse, asked for at its first error or at a diagnostic."""
-    only = params.context.only
-    if only is not None and not any(
-        lsp.CodeActionKind.QuickFix.value.startswith(str(_value(one))) for one in only
-    ):
-        return []
     document = server.session.get(params.text_document.uri)
     if document is None or not server.allows(document.path):
         return []
@@ -45,16 +34,14 @@ async def code_action(server: CodeworldServer, params: lsp.CodeActionParams) -> 
     if isinstance(found, Reject) or document.text != text:
         return []
     about = [one for one in params.context.diagnostics if error.line in _lines(one.range)]
-    data = {"owner": _OWNER, "uri": document.uri, "version": version}
+    data = {"owner": OWNER, "uri": document.uri, "version": version}
     title = f"Codeworld: repair the syntax error in line {error.line + 1}"
-    return [lsp.CodeAction(title, kind=lsp.CodeActionKind.QuickFix, diagnostics=about or None, data=data)]
+    return [lsp.CodeAction(title, kind=KIND, diagnostics=about or None, data=data)]
 
 
 async def resolve(server: CodeworldServer, action: lsp.CodeAction) -> lsp.CodeAction:
     """The action with its edit; ``disabled`` says why there is none."""
     data: Any = action.data
-    if not isinstance(data, dict) or data.get("owner") != _OWNER:
-        return action
     document = server.session.get(str(data.get("uri")))
     if document is None or document.version != data.get("version"):
         return _refused(action, "the document has changed")
@@ -79,7 +66,3 @@ def _refused(action: lsp.CodeAction, why: str) -> lsp.CodeAction:
 
 def _lines(where: lsp.Range) -> range:
     return range(where.start.line, where.end.line + 1)
-
-
-def _value(kind: object) -> object:
-    return getattr(kind, "value", kind)

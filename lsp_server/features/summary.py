@@ -23,31 +23,47 @@ def register(server: CodeworldServer) -> None:
     server.command("codeworld.summarizeRepository")(summarize_repository)
 
 
-async def summarize_repository(server: CodeworldServer, uri: object = None) -> dict[str, Any]:
-    """A page about the workspace's folder ``uri`` (the first one when left out), whose links are relative to it.
+async def summarize_repository(
+    server: CodeworldServer, uri: object = None, page_uri: object = None
+) -> dict[str, Any]:
+    """A page about the workspace's folder ``uri`` (the first one when left out). ``page_uri`` is where the client will
+    put it: its links are relative to that place, else to the folder. The server writes nothing.
 
     Raises JsonRpcInvalidParams for what is no folder of the workspace, JsonRpcRequestCancelled when the user stops it.
     """
-    root = _root(server, uri)
+    root = folder_of(server, uri)
+    if root is None:
+        raise JsonRpcInvalidParams("codeworld.summarizeRepository takes a folder of the workspace")
+    page = _page(page_uri)
     async with progress(server, f"Codeworld: summarizing {root.name}", cancellable=True) as bar:
         stop = threading.Event()
         try:
-            return await in_background("summary", _work(root, bar, stop, asyncio.get_running_loop()))
+            return await in_background("summary", _work(root, page, bar, stop, asyncio.get_running_loop()))
         finally:
             stop.set()
 
 
-def _root(server: CodeworldServer, uri: object) -> Path:
+def folder_of(server: CodeworldServer, uri: object) -> Path | None:
+    """The folder of the workspace that ``uri`` names, the first one for None; None for any other."""
     roots = [folder.root for folder in server.folders]
     if uri is None and roots:
         return roots[0]
     path = path_of(uri) if isinstance(uri, str) else None
     if path is None or not path.is_dir() or not any(path.is_relative_to(root) for root in roots):
-        raise JsonRpcInvalidParams("codeworld.summarizeRepository takes a folder of the workspace")
+        return None
     return path
 
 
-def _work(root: Path, bar: Progress, stop: threading.Event, loop: asyncio.AbstractEventLoop) -> Any:
+def _page(uri: object) -> Path | None:
+    path = path_of(uri) if isinstance(uri, str) else None
+    if uri is not None and path is None:
+        raise JsonRpcInvalidParams("codeworld.summarizeRepository: the page's place is the URI of a file")
+    return path
+
+
+def _work(
+    root: Path, to: Path | None, bar: Progress, stop: threading.Event, loop: asyncio.AbstractEventLoop
+) -> Any:
     """What the thread does."""
     last_s = 0.0
 
@@ -71,7 +87,7 @@ def _work(root: Path, bar: Progress, stop: threading.Event, loop: asyncio.Abstra
             raise JsonRpcRequestCancelled("stopped") from error
         return {
             "folder": root.as_uri(),
-            "page": page.render(made.summary, made.sources),
+            "page": page.render(made.summary, made.sources, to=to),
             "undetermined": list(made.summary.undetermined),
             "changed": made.changed,
         }

@@ -6,6 +6,7 @@ import pytest
 
 from codeworld.cli import run
 from tests.cli.command import Codeworld, Outcome
+from tests.textdiff.repository import Repository
 
 
 @pytest.fixture
@@ -30,3 +31,8 @@ def source(tmp_path: Path) -> Path:
     path = tmp_path / "app.py"
     path.write_text("def add(a, b):\n    return \n\n\nprint(add(1, 2))\n")
     return path
+
+
+@pytest.fixture
+def repo(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "repo")

@@ -80,6 +80,7 @@ def test_a_test_that_nothing_passes(codeworld: Codeworld, tmp_path: Path) -> Non
         ("app.py", "--test", "'"),
         ("app.py", "--test", " "),
         ("app.py", "--test", "no-such-command"),
+        ("app.py", "--types"),  # no checker is configured
     ],
 )
 def test_bad_input(
@@ -91,6 +92,16 @@ def test_bad_input(
     assert done.out == ""
     assert done.err.splitlines()[-1].startswith("codeworld: ")
     assert file.read_bytes() == BROKEN.encode()
+
+
+def test_types_are_checked_where_that_is_asked_for(codeworld: Codeworld, tmp_path: Path) -> None:
+    path = tmp_path / "app.py"
+    path.write_text(WRONG.replace("(a, b)", "(a: int, b: int) -> int"))
+    (tmp_path / "mypy.ini").write_text("[mypy]\nstrict = True\n")
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "mypy").symlink_to(Path(sys.executable).parent / "mypy")
+    done = codeworld("fix", path, "--test", TEST, "--types", "--json", "--no-engine")
+    assert json.loads(done.out)["fixes"][0]["checks"] == ["parses", "names", "tests", "types"]
 
 
 def test_a_damaged_model_is_said_and_the_prior_is_used(

@@ -35,6 +35,12 @@ def test_nothing_below_an_ignored_folder_can_be_taken_back(root: Path) -> None:
     assert not IgnoreRules.for_root(root).allows(root / "out" / "x.py")
 
 
+def test_lines_that_git_cannot_understand_are_passed_over(root: Path) -> None:
+    write(root, **{".gitignore": "!\nodd\\\n\\\na.py\n", "a.py": "", "b.py": ""})
+    rules = IgnoreRules.for_root(root)
+    assert [rules.allows(root / name) for name in ("a.py", "b.py")] == [False, True]
+
+
 def test_our_own_rule_file_comes_after_git(root: Path) -> None:
     write(root, **{".gitignore": "a.py\n", ".codeworldignore": "!a.py\nb.py\n", "a.py": "", "b.py": ""})
     rules = IgnoreRules.for_root(root)

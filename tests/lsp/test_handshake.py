@@ -43,7 +43,12 @@ async def test_everything_is_announced(client: LanguageClient) -> None:
     assert announced.completion_provider is not None
     assert announced.completion_provider.trigger_characters is None
     assert announced.execute_command_provider is not None
-    commands = {"codeworld.fix", "codeworld.status", "codeworld.summarizeRepository"}
+    commands = {
+        "codeworld.fix",
+        "codeworld.generateTests",
+        "codeworld.status",
+        "codeworld.summarizeRepository",
+    }
     assert set(announced.execute_command_provider.commands) == commands
     sync = announced.text_document_sync
     assert isinstance(sync, lsp.TextDocumentSyncOptions)

@@ -35,6 +35,19 @@ async def test_the_first_folder_or_the_one_named(start: Start, project: Path, ca
     assert again["result"]["page"] == whole["result"]["page"]
 
 
+async def test_links_lead_from_where_the_page_will_lie(
+    start: Start, project: Path, cache: dict[str, str], tmp_path: Path
+) -> None:
+    client = await start(cache)
+    await client.initialize(project, options=OFFLINE)
+    arguments = [project.as_uri(), (tmp_path / "pages" / "page.md").as_uri()]
+    reply = await client.request("workspace/executeCommand", {"command": COMMAND, "arguments": arguments})
+    assert "(../project/known.py#L1)" in reply["result"]["page"]
+    assert not (tmp_path / "pages").exists()
+    wrong = {"command": COMMAND, "arguments": [project.as_uri(), "untitled:x"]}
+    assert (await client.request("workspace/executeCommand", wrong))["error"]["code"] == -32602
+
+
 @pytest.mark.parametrize("argument", [5, "nonsense", "file:///", "untitled:x"])
 async def test_what_is_no_folder_of_the_workspace_is_refused(
     start: Start, project: Path, cache: dict[str, str], argument: object

@@ -86,3 +86,29 @@ def test_given_fills_are_scored_as_if_each_were_alone(tiny: Path, model: infill.
 def test_a_given_fill_longer_than_a_canvas_is_left_out(model: infill.Infiller) -> None:
     request = InfillRequest(PREFIX, SUFFIX, given=("th", "x + " * 200), sources=(Source.GIVEN,))
     assert [c.text for c in model.infill(request).candidates] == ["th"]
+
+
+def test_a_line_is_revised_token_by_token(model: infill.Infiller) -> None:
+    own = "th.getsize(path)"
+    reply = model.infill(
+        InfillRequest(PREFIX, SUFFIX, given=(own,), sources=(Source.REVISED,), max_candidates=99)
+    )
+    same = [one for one in reply.candidates if one.text == own]
+    assert [one.source for one in same] == [Source.REVISED]
+    others = [one for one in reply.candidates if one.text != own]
+    assert others
+    encode = model.tokenizer.encode
+    assert all(0.0 <= one.certainty <= 1.0 and "\n" not in one.text for one in reply.candidates)
+    changed = [
+        sum(a != b for a, b in zip(encode("pa" + one.text), encode("pa" + own), strict=False))
+        for one in others
+    ]
+    assert min(changed) == 1
+    scored = model.infill(InfillRequest(PREFIX, SUFFIX, given=(own,), sources=(Source.GIVEN,)))
+    assert same[0].logprob_nats == pytest.approx(scored.candidates[0].logprob_nats, abs=0.2)
+
+
+@pytest.mark.parametrize("own", ["", "x" * 2000])
+def test_what_does_not_fit_a_canvas_is_not_revised(model: infill.Infiller, own: str) -> None:
+    reply = model.infill(InfillRequest("x = (", ")\n", given=(own,), sources=(Source.REVISED,)))
+    assert all(one.text == own or len(one.text) < 200 for one in reply.candidates)

@@ -30,6 +30,11 @@ STYLES = {
         'from setuptools import setup\nE = """\n"""\nsetup(\n  entry_points={"console_scripts": "tool = a.b:main"})\n',
         5,
     ),
+    "setup.py settings": (
+        "setup.py",
+        'S = {"name": "a"}\nS["entry_points"] = {"console_scripts": ["tool=a.b:main"]}\nsetup(**S)\n',
+        2,
+    ),
     "setup.py name": ("setup.py", 'S = ["tool=a.b:main"]\nsetup(entry_points={"console_scripts": S})\n', 1),
 }
 
@@ -60,6 +65,11 @@ def test_the_same_name_elsewhere_does_not_mislead(tmp_path: Path) -> None:
         ("pyproject.toml", '[dependency-groups]\ndev = ["a", {include-group = "b"}]\n', {"a": "dev"}),
         ("pyproject.toml", '[tool.poetry.dependencies]\npython = "^3"\na = {version = "1"}\n', {"a": ""}),
         ("pyproject.toml", '[tool.poetry.group.dev.dependencies]\na = "1"\n', {"a": "dev"}),
+        ("pyproject.toml", '[project]\ndependencies = ["a>=1; os_name == \\"nt\\""]\n', {"a": ""}),
+        ("pyproject.toml", '[tool.poetry.dev-dependencies]\na = "1"\n', {"a": "dev"}),
+        ("setup.py",
+         'setup(install_requires=["a==%s" % v, f"b>={v}", f"{v}c", "d or %s" % v, "e>=1" + marker])\n',
+         {"a": "", "b": "", "e": ""}),
         ("setup.cfg", "[options]\ninstall_requires =\n  a>=1,<2\n  b\n[options.extras_require]\nt = c\n",
          {"a": "", "b": "", "c": "t"}),
         ("setup.py", 'X = {}\nX["t"] = ["c"]\nsetup(install_requires=["a"] + ["b"], extras_require=X)\n',
@@ -73,6 +83,15 @@ def test_dependencies(tmp_path: Path, path: str, text: str, wanted: dict[str, st
     assert {one.name: one.extra for one in found} == wanted
     lines = text.split("\n")
     assert all(one.name in lines[one.citation.line - 1] for one in found)
+
+
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [("setup.py", 'setup(scripts=["bin/tool"])\n'), ("setup.cfg", "[options]\nscripts =\n  bin/tool\n")],
+)
+def test_scripts_that_are_files(tmp_path: Path, path: str, text: str) -> None:
+    found = metadata(tmp_path, {path: text, "bin/tool": "#!/bin/sh\n"}).scripts
+    assert [(one.group, one.name, one.target) for one in found] == [("scripts", "tool", "bin/tool")]
 
 
 @pytest.mark.parametrize(("path", "text"), [("pyproject.toml", "[project\n"), ("setup.py", "setup(\n")])

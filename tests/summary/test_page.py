@@ -237,6 +237,82 @@ def test_a_budget_takes_from_the_longest_section(shop: Path) -> None:
     assert len([line for line in body if "shop.offer" in line]) > 3
 
 
-def test_other_languages_are_counted_and_said_to_be_unread(shop: Path) -> None:
-    write(shop, {"web/app.ts": "export const x = 1;\n"})
-    assert "TypeScript 1 (TypeScript: counted, not read)" in page_of(shop)
+def test_what_a_dependency_is_for_is_quoted_or_shown_by_names(shop: Path) -> None:
+    write(
+        shop,
+        {
+            "README.md": "# Shop\n\n* [`requests`](https://x) - Asks the bank, politely.\n* `pytest` - no\n",
+            "requirements.txt": "rich>=1  # shows the till in colour\nattrs  # dev\nlxml  # >=4 has no wheels\n",
+            "shop/till.py": "from rich.table import Table\nfrom attr import (\n    define,\n    field as f,\n)\n",
+            "tests/test_till.py": "from lxml import etree\nfrom attr import asdict\n",
+        },
+    )
+    summary, sources, _ = summarize(shop)
+    section = next(one for one in summary.sections if one.title == "Dependencies")
+    said = {one.key: one for one in section.claims}
+    assert said["requests"].text.endswith(", imported by 1 file: Asks the bank, politely.")
+    assert said["rich"].text.endswith(": shows the till in colour")
+    assert said["attrs"].text.endswith(": its `define`, `field`")
+    assert ("shop/till.py", 4) in {(one.path, one.line) for one in said["attrs"].citations}
+    assert said["lxml"].text.endswith(
+        "imported by 1 file"
+    )  # what tests import says nothing about the product
+    assert ":" not in said["pytest"].text
+    page = shop.parent / "page.md"
+    page.write_text(render(summary, sources, to=page))
+    assert check(page, shop).stale == ()
+    (shop / "shop" / "till.py").write_text("from rich.table import Table\n")
+    assert "shop/till.py" in {one.path for one in check(page, shop).stale}
+
+
+def test_roles_come_from_documents_and_main_symbols_when_there_is_no_docstring(shop: Path) -> None:
+    readme = "# Shop\n\nShop counts.\n\n- `shop/command.py`: What the clerk types.\n- `till`: none of it\n"
+    write(
+        shop,
+        {
+            "README.md": readme,
+            "shop/purse.py": 'import os\n\nlimit = 3\n\n\nclass Purse:\n    """Holds coins."""\n',
+            "shop/many.py": 'def one():\n    """First."""\n\n\ndef two():\n    """Second."""\n',
+        },
+    )
+    page = page_of(shop)
+    assert "- `shop/command.py`: What the clerk types. (imported by 0 files) [`README.md:5`]" in page
+    assert "- `shop/purse.py`: `Purse`: Holds coins. (imported by 0 files) [`shop/purse.py:6`]" in page
+    assert "- `shop/many.py`: not determined" in page
+    assert "- `shop/coins.py`: Coins and their sum." in page
+
+
+@pytest.mark.parametrize("broken", ["no git", "no repository"])
+def test_without_a_history_there_are_no_owners(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, broken: str
+) -> None:
+    commit(shop)
+    if broken == "no git":
+        monkeypatch.setenv("PATH", str(shop / "nowhere"))
+    else:
+        (shop / ".git" / "HEAD").write_text("nonsense")
+    summary, _, _ = summarize(shop)
+    assert "Hot spots and owners" in summary.undetermined
+    assert keys(summary, "Run") == ["shop"]
+
+
+def test_many_projects_in_one_repository(tmp_path: Path) -> None:
+    root = tmp_path / "mono"
+    for number in range(120):
+        name = f"part{number}"
+        metadata = f'[project]\nname = "{name}"\n[project.scripts]\n{name} = "{name}:main"\n'
+        write(
+            root / "services" / name,
+            {
+                "pyproject.toml": metadata,
+                f"{name}/__init__.py": f'"""Part {number}."""\n\n\ndef main(): ...\n',
+                f"{name}/again.py": "from . import main\nimport part0\n",
+            },
+        )
+    summary, sources, _ = summarize(root)
+    assert summary.python_files == 240
+    page = render(summary, sources, budget=150)
+    assert len(page.split("\n\n<!--")[0].split("\n")) <= 150
+    path = tmp_path / "page.md"
+    path.write_text(render(summary, sources, to=path))
+    assert check(path, root).stale == ()

@@ -89,7 +89,7 @@ def test_a_step_that_cannot_be_dealt_out_is_refused(folder: Path) -> None:
     (folder / "bad.toml").write_text(CONFIG.format(folder=folder, name="bad", workers=0))
     config = train.load_config(folder / "bad.toml")
     with pytest.raises(ValueError, match="no multiple of 3 processes"):
-        train.Trainer(config, train.World(0, 3))
+        train.Trainer(config, train.World(0, 3), config.shape.total)
 
 
 @pytest.mark.parametrize("shape", [(12, 32), (32, 12), (16, 16)])

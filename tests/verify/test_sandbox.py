@@ -164,3 +164,40 @@ def test_a_command_that_does_not_exist_fails(machine: str, project: Path) -> Non
 def _running(mark: str) -> int:
     listed = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     return listed.count(f"sleep {mark}")
+
+
+def test_a_conversation(machine: str, project: Path) -> None:
+    code = "import shop\nwhile True: print(input() + str(shop.price), flush=True)"
+    with sandbox.converse([sys.executable, "-u", "-c", code], project=project, limits=LIMITS) as talk:
+        assert talk.process.stdin is not None
+        assert talk.process.stdout is not None
+        for word in (b"one", b"two"):
+            talk.process.stdin.write(word + b"\n")
+            talk.process.stdin.flush()
+            assert talk.process.stdout.readline() == word + b"1\n"
+    assert talk.process.returncode is not None
+
+
+def test_a_conversation_ends_at_a_limit_and_says_what_went_wrong(machine: str, project: Path) -> None:
+    code = "import sys, time; print('oh', file=sys.stderr, flush=True); time.sleep(60)"
+    limits = Limits(wall_s=2.0, memory_mb=512, processes=24)
+    with sandbox.converse([sys.executable, "-c", code], project=project, limits=limits) as talk:
+        assert talk.process.stdout is not None
+        assert talk.process.stdout.read() == b""
+        assert "oh" in talk.errors()
+
+
+def test_a_file_can_be_new(machine: str, project: Path) -> None:
+    (project / "kept").mkdir()
+    (project / "kept" / "old.py").write_text("value = 1\n")
+    new = {project / "kept" / "new.py": "value = 2\n", project / "fresh" / "newer.py": "value = 3\n"}
+    code = (
+        "import sys; sys.path[:0] = ['kept', 'fresh']; import old, new, newer, shop\n"
+        "print(old.value, new.value, newer.value, shop.price)\n"
+        "try: open('fresh/more', 'w')\n"
+        "except OSError: print('not written')"
+    )
+    done = sandbox.run([sys.executable, "-c", code], project=project, changed=new, limits=LIMITS)
+    assert done.output == "1 2 3 1\nnot written\n"
+    assert sorted(one.name for one in project.iterdir()) == ["kept", "shop.py"]
+    assert [one.name for one in (project / "kept").iterdir()] == ["old.py"]

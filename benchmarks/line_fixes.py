@@ -1,0 +1,221 @@
+"""Find and repair a line without any test: ``python -m benchmarks.line_fixes [FIXES.jsonl] [--every N] [--rows FILE]``.
+
+FIXES is of benchmarks.mine_line_fixes: fixes that people made in the held-out repositories; the text before is broken,
+the text after is clean, and both are searched in the same way. Without it DebugBench's programs that parse are. What
+the model says of each text goes to ``--rows`` once and is reused, so that all methods judge the same proposals and an
+interrupted run goes on. A method gives every text an alarm, the score of its best proposal; its threshold is the one
+that 5 % of the clean texts exceed (of the other repositories' texts: cross-fitted).
+"""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from benchmarks import results
+from benchmarks.line_fixes_table import Line, Looked, Proposed, table
+from benchmarks.mine_line_fixes import LineFix, function_at
+from benchmarks.repair import COMPOUND, Row, debugbench, dump, load_model, save
+from codeworld.canvas import InfillRequest, Source
+from codeworld.repair.edits import apply
+from codeworld.repair.rank import Infill
+from codeworld.repair.tree_edits import Program, tree_neighbours
+
+_MOST_LINES = 40  # of a function
+_MOST_BYTES = 60_000  # of a file
+_NEIGHBOURS = 16  # of a line
+_CLOSE = 4  # lines that are looked at closely: those that surprise the reader most
+_SUFFIX_CHARS = 80
+
+
+class Case(msgspec.Struct):
+    """Lines [first, last] (from 0) are searched. ``line`` is the broken one, -1 where there may be several."""
+
+    name: str
+    group: str
+    before: str
+    after: str
+    first: int
+    last: int
+    line: int
+
+
+def mined_cases(path: Path) -> Iterator[Case]:
+    for row in path.read_bytes().splitlines():
+        one = msgspec.json.decode(row, type=LineFix)
+        function = function_at(ast.parse(one.before), one.line)
+        if function is None or len(one.before) > _MOST_BYTES or function[2] - function[1] >= _MOST_LINES:
+            continue
+        name = f"{one.commit[:12]} {one.path}:{one.line + 1}"
+        yield Case(name, one.repo, one.before, one.after, function[1], function[2], one.line)
+
+
+def debugbench_cases() -> Iterator[Case]:
+    for number, one in enumerate(debugbench(parsing=True)):
+        if one.category not in COMPOUND:
+            last = min(one.text.rstrip("\n").count("\n"), 2 * _MOST_LINES)
+            yield Case(f"{number} {one.category}", str(number % 6), one.text, one.solution, 0, last, -1)
+
+
+def look(case: Case, infill: Infill, model: str, *, clean: bool) -> Looked:
+    """Ask the model about every line of code, and about the neighbours of the most suspicious ones."""
+    begin = time.process_time()
+    text = case.after if clean else case.before
+    right = dump(case.after)
+    program = Program.of(text)
+    code = sorted(
+        {node.lineno - 1 for node in ast.walk(program.tree) if isinstance(node, ast.expr | ast.stmt)}
+    )
+    lines, proposals = list[Line](), list[Proposed]()
+    for number in (one for one in code if case.first <= one <= case.last):
+        lines += _as_it_is(text, number, infill)
+    close = sorted(lines, key=lambda one: -one.nats / (one.tokens + 1))[:_CLOSE]
+    near: dict[int, list[tuple[str, float]]] = {}
+    reachable = False
+    for one in tree_neighbours(program):
+        start = text.count("\n", 0, one.edits[0].start_char)
+        if (
+            case.first <= start <= case.last
+            and "\n" not in text[one.edits[0].start_char : one.edits[-1].end_char]
+        ):
+            new = _line(apply(text, one.edits), start)
+            near.setdefault(start, []).append((new, one.cost))
+            reachable = reachable or (start == case.line and new.strip() == _line(case.after, start).strip())
+    for line in sorted(close, key=lambda one: one.number):  # the reader reads on, never twice
+        proposals += _closely(text, line, near.get(line.number, [])[:_NEIGHBOURS], infill)
+    for one in proposals:
+        one.right = not clean and _is_right(case, one, right)
+    return Looked(
+        case.name,
+        case.group,
+        clean,
+        case.line,
+        lines,
+        proposals,
+        reachable,
+        time.process_time() - begin,
+        model,
+    )
+
+
+def _is_right(case: Case, one: Proposed, right: str | None) -> bool:
+    if case.line >= 0 and one.line != case.line:
+        return False
+    lines = case.before.split("\n")
+    indent = lines[one.line][: -len(lines[one.line].lstrip()) or None]
+    lines[one.line] = indent + one.text
+    return dump("\n".join(lines)) == right
+
+
+def _line(text: str, number: int) -> str:
+    return text.split("\n")[number].strip()
+
+
+def _request(text: str, number: int, given: tuple[str, ...], sources: tuple[Source, ...]) -> InfillRequest:
+    lines = text.split("\n")
+    start = sum(len(line) + 1 for line in lines[:number])
+    start += len(lines[number]) - len(lines[number].lstrip())
+    end = start + len(lines[number].lstrip())
+    first = text.rfind("\n", 0, max(0, start - 1600)) + 1
+    return InfillRequest(
+        prefix=text[first:start],
+        suffix=text[end : end + _SUFFIX_CHARS],
+        given=given,
+        max_candidates=64,
+        sources=sources,
+    )
+
+
+def _as_it_is(text: str, number: int, infill: Infill) -> list[Line]:
+    """The line's own figures; none where it is longer than a canvas."""
+    reply = infill(_request(text, number, (_line(text, number),), (Source.GIVEN,))).candidates
+    return [Line(number, -one.logprob_nats, one.tokens) for one in reply]
+
+
+def _closely(text: str, line: Line, near: Sequence[tuple[str, float]], infill: Infill) -> list[Proposed]:
+    """The enumerated neighbours of a line, and what the denoiser would write in place of each of its tokens; sets the
+    line's doubt."""
+    own = _line(text, line.number)
+    given = tuple(dict.fromkeys([own, *(new for new, _ in near)]))
+    reply = infill(_request(text, line.number, given, (Source.GIVEN, Source.REVISED))).candidates
+    costs = dict(reversed(near))
+    found: dict[str, Proposed] = {}
+    base = next((one.logprob_nats for one in reply if one.text == own), -line.nats)
+    for one in reply:
+        if one.text == own:
+            line.doubt = 1.0 - one.certainty if one.source == Source.REVISED else line.doubt
+        elif one.text.strip():
+            new = found.setdefault(
+                one.text,
+                Proposed(line.number, one.text, costs.get(one.text, -1.0), one.logprob_nats - base, 0.0),
+            )
+            new.odds = max(new.odds, one.certainty)
+    return list(found.values())
+
+
+def read(path: Path) -> list[Looked]:
+    return (
+        [msgspec.json.decode(row, type=Looked) for row in path.read_bytes().splitlines()]
+        if path.exists()
+        else []
+    )
+
+
+def complete(rows: Sequence[Looked]) -> list[Looked]:
+    """Texts whose other version has been looked at, too."""
+    pairs = Counter(row.name for row in rows)
+    return [row for row in rows if pairs[row.name] == 2]
+
+
+def main() -> int:
+    """Look at what has not been looked at, then write the tables."""
+    parser = argparse.ArgumentParser(prog="benchmarks.line_fixes", description=__doc__)
+    parser.add_argument("fixes", type=Path, nargs="?", help="nothing: DebugBench's programs")
+    parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--rows", type=Path, default=Path("build/line_fixes.jsonl"))
+    parser.add_argument("--no-model", action="store_true", help="only write down what has been looked at")
+    parser.add_argument("--out", type=Path, default=Path("docs/results/repair"))
+    given = parser.parse_args()
+    cases = list(mined_cases(given.fixes) if given.fixes else debugbench_cases())[:: given.every]
+    rows = read(given.rows)
+    model = rows[-1].model if rows else ""
+    if not given.no_model:
+        infill, model = load_model()
+        rows = list(looked_at(cases, infill, model, rows, given.rows))
+    names = {case.name for case in cases}
+    kept = complete([row for row in rows if row.name in names and row.model == model])
+    part = "mined" if given.fixes else "DebugBench, one kind of error"
+    made = f"{results.stamp(model).command}, {results.stamp(model).commit[:10]}, {model}, {results.stamp(model).date}"
+    found = [Row("line fixes", name, part, figures, made) for name, figures in table(kept)]
+    for row in found:
+        print(f"{row.method}: {row.figures}")
+    save(given.out, found, model)
+    return 0
+
+
+def looked_at(
+    cases: Sequence[Case], infill: Infill, model: str, known: Sequence[Looked], path: Path
+) -> Iterator[Looked]:
+    """All of them; what is new goes to the file at once."""
+    done = {(one.name, one.clean) for one in known if one.model == model}
+    path.parent.mkdir(parents=True, exist_ok=True)
+    yield from known
+    with path.open("ab", buffering=0) as out:
+        for number, case in enumerate(cases, 1):
+            for clean in (False, True):
+                if (case.name, clean) not in done:
+                    row = look(case, infill, model, clean=clean)
+                    out.write(msgspec.json.encode(row) + b"\n")
+                    yield row
+            print(f"\r{number}/{len(cases)}", end="", file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

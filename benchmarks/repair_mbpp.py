@@ -1,0 +1,164 @@
+"""MBPP solutions that were broken, with half of the tests visible: which repairs pass those, and which all of them.
+
+Each program goes through all methods before the next one, and what came of it is kept, so that an interrupted run has
+compared its methods on the same programs, and goes on where it was.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import msgspec
+
+from benchmarks.broken_mbpp import Broken, broken_programs, incomplete_programs
+from benchmarks.results import Figures, quantile, share
+from codeworld.canvas import Reject
+from codeworld.repair.logic_search import Scope
+from codeworld.repair.rank import Infill
+from codeworld.repair.repair import Settings, repair
+from codeworld.repair.verify import Judge
+from codeworld.training.execution import run_programs
+
+# Of processor time: on a busy machine the clock would end programs that are right.
+_CPU_LIMIT = "import signal; signal.setitimer(signal.ITIMER_PROF, 0.2)"
+
+
+class Run(msgspec.Struct, frozen=True):
+    """Where the programs come from and go to. ``only``: the end of the names of the methods that are tried."""
+
+    folder: Path
+    rows: Path
+    model: str
+    every: int
+    only: str
+    minutes: float  # after which no further program is begun, 0: never
+
+
+class Tried(msgspec.Struct):
+    """What a method made of a program: the best fix's confidence (-1: none) and whether it passes all tests."""
+
+    programs: str
+    number: int
+    method: str
+    model: str
+    confidence: float
+    right: bool
+    wall_ms: float
+
+
+class Method(msgspec.Struct):
+    scope: Scope
+    infill: Infill | None = None
+    traced: bool = False
+
+
+def tests_rows(infill: Infill | None, run: Run) -> Iterator[tuple[str, str, Figures]]:
+    for edits in (1, 2):
+        cases = broken_programs(run.folder, edits, judge_by, run.every)
+        yield from _rows(f"MBPP, {edits} edits", cases, infill, run)
+
+
+def missing_rows(infill: Infill | None, run: Run) -> Iterator[tuple[str, str, Figures]]:
+    cases = incomplete_programs(run.folder, judge_by, run.every)
+    yield from _rows("MBPP, a statement left out", cases, infill, run)
+
+
+def judge_by(tests: str) -> Judge:
+    def judge(programs: Sequence[str]) -> list[bool]:
+        named = {str(i): f"{_CPU_LIMIT}\n{one}\n{tests}" for i, one in enumerate(programs)}
+        return [outcome == "passed" for outcome in run_programs(named, jobs=1, timeout_s=5.0).values()]
+
+    return judge
+
+
+def _methods(infill: Infill | None, only: str) -> dict[str, Method]:
+    neighbours = Scope(inserts=False, writes=False)
+    methods = {
+        "enumeration, prior": Method(neighbours),
+        "enumeration and inserts, prior": Method(Scope()),
+        "enumeration and inserts, prior, coverage": Method(Scope(), traced=True),
+    }
+    if infill is not None:
+        methods["enumeration, prior and reader"] = Method(neighbours, infill)
+        methods["enumeration and inserts, prior and reader, coverage"] = Method(
+            Scope(writes=False), infill, True
+        )
+        methods["enumeration, inserts and the model's own, prior and reader, coverage"] = Method(
+            Scope(), infill, True
+        )
+    return {name: method for name, method in methods.items() if name.endswith(only)}
+
+
+def _rows(
+    programs: str, cases: Iterator[Broken], infill: Infill | None, run: Run
+) -> Iterator[tuple[str, str, Figures]]:
+    methods = _methods(infill, run.only)
+    known = {
+        (one.number, one.method): one
+        for one in _read(run.rows)
+        if one.programs == f"{programs}, every {run.every}"
+        and (methods.get(one.method, Method(Scope())).infill is None or one.model == run.model)
+    }
+    end_s = time.monotonic() + 60 * run.minutes if run.minutes else float("inf")
+    run.rows.parent.mkdir(parents=True, exist_ok=True)
+    tried: dict[str, list[Tried]] = {name: [] for name in methods}
+    for number, case in enumerate(cases):
+        if time.monotonic() > end_s:
+            break
+        for name, method in methods.items():
+            one = known.get((number, name))
+            if one is None:
+                one = _tried(case, method, name, f"{programs}, every {run.every}", number, run.model)
+                with run.rows.open("ab") as out:
+                    out.write(msgspec.json.encode(one) + b"\n")
+            tried[name].append(one)
+        print(f"\r{number + 1} of {programs}", end="", file=sys.stderr, flush=True)
+    for name, found in tried.items():
+        yield name, programs, _figures(found)
+
+
+def _tried(case: Broken, method: Method, name: str, programs: str, number: int, model: str) -> Tried:
+    """The first fix counts; whether it would have been offered, its confidence says."""
+    settings = Settings(
+        threshold=0.0,
+        scope=method.scope,
+        two_edits="2 edits" in programs,
+        most_tests=320,
+        least_tests=80,
+    )
+    begin = time.perf_counter()
+    found = repair(
+        case.text,
+        infill=method.infill,
+        judge=judge_by(case.visible),
+        trace=case.trace if method.traced else None,
+        settings=settings,
+    )
+    wall_ms = 1e3 * (time.perf_counter() - begin)
+    if isinstance(found, Reject):
+        return Tried(programs, number, name, model, -1.0, False, wall_ms)
+    assert judge_by(case.visible)([found[0].text])[0]
+    right = judge_by(case.hidden)([found[0].text])[0]
+    return Tried(programs, number, name, model, found[0].confidence, right, wall_ms)
+
+
+def _figures(tried: Sequence[Tried]) -> Figures:
+    """Shares are of all programs."""
+    figures: Figures = {"programs": len(tried)}
+    for threshold in (0.0, 0.5, 0.8):
+        offered = [one.right for one in tried if one.confidence >= threshold]
+        figures[f"hidden-correct at {threshold}"] = share(sum(offered), len(tried))
+        figures[f"wrongly accepted at {threshold}"] = share(len(offered) - sum(offered), len(tried))
+    wall = [one.wall_ms for one in tried]
+    return figures | {"wall p50 ms": quantile(wall, 0.5), "wall p95 ms": quantile(wall, 0.95)}
+
+
+def _read(path: Path) -> list[Tried]:
+    return (
+        [msgspec.json.decode(row, type=Tried) for row in path.read_bytes().splitlines()]
+        if path.exists()
+        else []
+    )

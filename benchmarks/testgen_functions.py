@@ -1,0 +1,86 @@
+"""Functions of the heldout-dev repositories, drawn by chance, each in a checkout of its repository."""
+
+from __future__ import annotations
+
+import ast
+import os
+import random
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+from codeworld.errors import BadInput
+from codeworld.testgen.project import place_of
+from codeworld.testgen.target import read_module
+
+MIRROR = Path(os.environ.get("CODEWORLD_MIRROR", "/work/.mirror"))
+MANIFEST = Path(os.environ.get("CODEWORLD_DATA", "/work/shared/data")) / "manifest.tsv"
+# How many of each; accelerate is left out: it needs torch in the judge's interpreter.
+QUOTAS = {
+    "keon/algorithms": 40,
+    "networkx/networkx": 25,
+    "encode/httpx": 13,
+    "pallets/flask": 11,
+    "spotify/luigi": 11,
+}
+LEAST_LINES = 4
+IS_TEST = re.compile(r"tests?|test_\w+\.py|\w+_test\.py|conftest\.py")
+
+
+def draw(work: Path, seed: int = 0) -> Iterator[tuple[Path, Path, str, str]]:
+    """Checkout, file, module and qualified name of each; turn by turn from the repositories."""
+    chance = random.Random(seed)
+    drawn = []
+    for name, count in QUOTAS.items():
+        root = checkout(name, work)
+        found = sorted(candidates(root))
+        chance.shuffle(found)
+        drawn += [(at / count, root, *one) for at, one in enumerate(found[:count])]
+    for _, root, file, module, qualname in sorted(drawn):
+        yield root, root / file, module, qualname
+
+
+def checkout(name: str, work: Path, *, with_tests: bool = False) -> Path:
+    """The manifest's commit of a repository, as files."""
+    root = work / name.replace("/", "+")
+    if not root.exists():
+        row = next(
+            line.split("\t") for line in MANIFEST.read_text().splitlines() if line.startswith(f"{name}\t")
+        )
+        assert row[1] == "heldout-dev"
+        places = [
+            one
+            for one in (MIRROR / name.replace("/", "+")).rglob("HEAD")
+            if (one.parent / "objects").is_dir()
+        ]
+        root.mkdir(parents=True)
+        packed = subprocess.run(
+            ["git", "--git-dir", str(places[0].parent), "archive", row[3]], check=True, stdout=subprocess.PIPE
+        )
+        subprocess.run(["tar", "-x", "-C", str(root)], input=packed.stdout, check=True)
+        (root / ".git").mkdir()  # what marks a project's root
+        # People's own tests of what is drawn would be judged with ours, and are inputs that peers do not see.
+        for path in [one for one in root.rglob("*") if not with_tests and IS_TEST.fullmatch(one.name)]:
+            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+    return root
+
+
+def candidates(root: Path) -> Iterator[tuple[str, str, str]]:
+    """``(file, module, qualname)`` of public functions and methods that are more than a line or two."""
+    for file in sorted(root.rglob("*.py")):
+        relative = file.relative_to(root).as_posix()
+        words = relative.replace(".py", "").split("/")
+        if any(one.startswith(("test", "__", "doc", "example", "bench", "setup", "conf")) for one in words):
+            continue
+        try:
+            module = read_module(file.read_text(encoding="utf-8"))
+        except (BadInput, UnicodeDecodeError):
+            continue
+        for target in module.targets:
+            function = module.functions.get(target.qualname)
+            if function is not None and target.kind in ("function", "method"):
+                statements = sum(isinstance(one, ast.stmt) for one in ast.walk(function)) - 1
+                if statements >= LEAST_LINES and not target.name.startswith("__"):
+                    yield relative, place_of(file, root).module, target.qualname

@@ -1,0 +1,178 @@
+"""Literals and calls that a program and its repository already hold: the best inputs there are."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import time
+import warnings
+from collections import Counter
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+
+from codeworld.context.ignore import IgnoreRules
+from codeworld.testgen.cases import Target
+from codeworld.testgen.expressions import filled
+from codeworld.testgen.inputs import Pool
+from codeworld.testgen.usage import Function
+
+_MOST_FILES = 40
+_MOST_CALLS = 12
+_READ_S = 1.0
+_MOST_CHARS = 120
+
+
+def pool_of(
+    target: Target,
+    function: Function | None,
+    tree: ast.Module,
+    calls: Sequence[ast.Call],
+    names: Collection[str] = (),
+) -> Pool:
+    """What the target's own body compares with and, of lesser weight, its module's constants and its calls."""
+    roots: list[ast.AST] = [function] if function is not None else []
+    roots += [one for one in tree.body if isinstance(one, (ast.Assign, ast.AnnAssign))]
+    constants = [
+        node.value
+        for root in roots
+        for node in ast.walk(root)
+        if isinstance(node, ast.Constant) and node.value != target.docstring
+    ]
+    strings = [one for one in constants if isinstance(one, str) and 0 < len(one) <= 40 and "\n" not in one]
+    numbers = [
+        one for one in constants if isinstance(one, int) and not isinstance(one, bool) and abs(one) < 10**12
+    ]
+    letters = {letter for one in strings if len(one) <= 3 for letter in one if letter.isprintable()}
+    return Pool(
+        numbers=tuple(dict.fromkeys(numbers))[:40],
+        floats=tuple(dict.fromkeys(one for one in constants if isinstance(one, float)))[:20],
+        strings=tuple(dict.fromkeys(strings))[:60],
+        alphabet="".join(sorted(letters))[:30],
+        by_name=_by_name(target, calls, names),
+    )
+
+
+def _by_name(target: Target, calls: Sequence[ast.Call], names: Collection[str]) -> dict[str, tuple[str, ...]]:
+    found: dict[str, list[str]] = {}
+    for call in calls:
+        for name, value in bound(target, call, names).items():
+            found.setdefault(name, []).append(value)
+    return {name: tuple(dict.fromkeys(values)) for name, values in found.items()}
+
+
+def bound(target: Target, call: ast.Call, names: Collection[str] = ()) -> dict[str, str]:
+    """The arguments of a call that stand for themselves, by parameter: literals, and what is made of them with
+    ``names`` of the module."""
+    found = {}
+    positional = [one.name for one in target.parameters if not one.keyword_only]
+    pairs = [*zip(positional, call.args, strict=False)]
+    pairs += [(one.arg, one.value) for one in call.keywords if one.arg is not None]
+    known = {one.name for one in target.parameters}
+    for name, node in pairs:
+        text = ast.unparse(node)
+        if name in known and _stands(node, names) and len(text) <= _MOST_CHARS:
+            found[name] = text
+    return found
+
+
+def _stands(node: ast.expr, names: Collection[str]) -> bool:
+    if is_literal(node):
+        return True
+    if isinstance(node, ast.Call):
+        inner = [*node.args, *(one.value for one in node.keywords)]
+        return _stands(node.func, names) and all(_stands(one, names) for one in inner)
+    if isinstance(node, ast.Attribute):
+        return _stands(node.value, names)
+    if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
+        return all(_stands(one, names) for one in node.elts)
+    return isinstance(node, ast.Name) and node.id in names
+
+
+def is_literal(node: ast.expr) -> bool:
+    """Whether it means the same everywhere."""
+    try:
+        ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return True
+
+
+def calls_in_repository(names: frozenset[str], root: Path, file: Path) -> dict[str, list[ast.Call]]:
+    """Calls of functions with these names in the repository's readable Python files, by name; looks for a second at
+    most, into tests first."""
+    found: dict[str, list[ast.Call]] = {}
+    deadline_s = time.monotonic() + _READ_S
+    mentioned = re.compile(rf"\b({'|'.join(map(re.escape, sorted(names)))})\(") if names else None
+    parsed = 0
+    for path in _python_files(root, deadline_s):
+        if mentioned is None or parsed >= _MOST_FILES or time.monotonic() > deadline_s:
+            break
+        try:
+            text = path.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            continue
+        if path == file or not mentioned.search(text):
+            continue
+        parsed += 1
+        for call in _calls(text, names):
+            held = found.setdefault(_called(call), [])
+            if len(held) < _MOST_CALLS:
+                held.append(call)
+    return found
+
+
+def _python_files(root: Path, deadline_s: float) -> Iterator[Path]:
+    rules = IgnoreRules.for_root(root)
+    later = []
+    for folder, folders, names in os.walk(root):
+        if time.monotonic() > deadline_s:
+            return
+        here = Path(folder)
+        folders[:] = [one for one in folders if not one.startswith(".") and rules.allows(here / one)]
+        for name in names:
+            if name.endswith(".py") and rules.allows(here / name):
+                if "test" in name or "test" in here.name:
+                    yield here / name
+                else:
+                    later.append(here / name)
+    yield from later
+
+
+def _calls(text: str, names: frozenset[str]) -> Iterator[ast.Call]:
+    """Calls of what is called so; variables that their function sets once are replaced by what they are set to."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            tree = ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError):
+        return
+    inner = [one for one in ast.walk(tree) if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    seen: set[ast.AST] = set()
+    for scope in [*inner, tree]:
+        nodes = [*ast.walk(scope)]
+        found = [
+            one for one in nodes if isinstance(one, ast.Call) and _called(one) in names and one not in seen
+        ]
+        seen.update(found)
+        given = _set_once(nodes) if found else {}
+        for call in found:
+            call.args = [filled(one, given) for one in call.args]
+            for keyword in call.keywords:
+                keyword.value = filled(keyword.value, given)
+            yield call
+
+
+def _called(call: ast.Call) -> str:
+    return call.func.id if isinstance(call.func, ast.Name) else getattr(call.func, "attr", "")
+
+
+def _set_once(nodes: Sequence[ast.AST]) -> dict[str, ast.expr]:
+    stores = Counter(one.id for one in nodes if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store))
+    return {
+        one.targets[0].id: one.value
+        for one in nodes
+        if isinstance(one, ast.Assign)
+        and isinstance(one.targets[0], ast.Name)
+        and stores[one.targets[0].id] == 1
+    }

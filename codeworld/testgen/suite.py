@@ -1,0 +1,265 @@
+"""From a module's targets to the cases worth keeping: search, confirm, choose, shrink; one target after the other."""
+
+from __future__ import annotations
+
+import ast
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import msgspec
+
+from codeworld.testgen import doubts
+from codeworld.testgen.calling import Caller, Input
+from codeworld.testgen.cases import Case, Doubt, Kept, Mutant, Observed, Summary, Target, Untested
+from codeworld.testgen.execution import Worker
+from codeworld.testgen.expressions import shown
+from codeworld.testgen.inputs import Maker
+from codeworld.testgen.keep import Shrinker, chosen, confirmed, exclusive, without_needless
+from codeworld.testgen.mutants import mutants_of
+from codeworld.testgen.pools import pool_of
+from codeworld.testgen.search import Arc, Goals, Search
+from codeworld.testgen.target import Module, bindings, lines_of
+
+_SEARCH = 0.7  # of a target's time; the rest is for confirming and shrinking
+_LEAST_S = 0.3
+_SHRINK_S = 1.0  # at least: what is long is read for years
+_MOST_MUTANTS = 1_500  # in one file: a thousand-line module has more than anybody has time for
+_MOST_DOUBTS = 3  # of one kind for one target
+
+# Further inputs for a target, of which these are known to do something new; called between two batches.
+Propose = Callable[[Target, Sequence[Input]], Sequence[ast.Call]]
+
+
+class Suite(msgspec.Struct, frozen=True):
+    """What is kept, and what is to be said about it."""
+
+    kept: tuple[Kept, ...]
+    summaries: tuple[Summary, ...]
+    doubts: tuple[Doubt, ...]
+    untested: tuple[Untested, ...]
+    flaky: int
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """``total_s`` is for the whole module; ``seed`` makes a run repeatable but for its timing."""
+
+    total_s: float
+    seed: int = 0
+
+
+class Builder:
+    """Collects the suite of one module."""
+
+    def __init__(
+        self, module: Module, worker: Worker, calls: Mapping[str, Sequence[ast.Call]], propose: Propose | None
+    ) -> None:
+        self._module, self._worker, self._calls, self._propose = module, worker, calls, propose
+        flags = "from __future__ import annotations\n" if _has_future_annotations(module.tree) else ""
+        self._mutants = worker.take_mutants([*_all_mutants(module, flags)])
+        self._goals = Goals(self._mutants)
+        self._names = bindings(module.tree)
+        self._arcs: set[Arc] = set()
+        self._killed: set[int] = set()
+        self._kept: list[Kept] = []
+        self._doubts: list[Doubt] = []
+        self._untested = [*module.untested]
+        self._flaky = 0
+
+    def build(
+        self,
+        plan: Plan,
+        should_stop: Callable[[], bool],
+        progress: Callable[[int, int], None],
+    ) -> Suite:
+        """All targets, those with most to find first: helpers are often tested through them."""
+        deadline_s = time.monotonic() + plan.total_s
+        waiting = sorted(self._module.targets, key=self._mutants_in, reverse=True)
+        weights = {one.qualname: 3 + self._mutants_in(one) for one in waiting}
+        for number, target in enumerate(waiting):
+            if should_stop():
+                break
+            left_s = deadline_s - time.monotonic()
+            share = weights[target.qualname] / sum(weights[one.qualname] for one in waiting[number:])
+            if left_s < _LEAST_S:
+                self._untested += [
+                    Untested(one.qualname, "there was no time left") for one in waiting[number:]
+                ]
+                break
+            self._add(
+                target,
+                max(_LEAST_S, left_s * share),
+                random.Random(f"{plan.seed}{target.qualname}"),
+                should_stop,
+            )
+            progress(number + 1, len(waiting))
+        return Suite(
+            tuple(sorted(self._kept, key=lambda one: one.target.line)),
+            tuple(map(self._summary, self._module.targets)),
+            tuple(self._doubts),
+            tuple(self._untested),
+            self._flaky,
+        )
+
+    def _add(
+        self, target: Target, budget_s: float, chance: random.Random, should_stop: Callable[[], bool]
+    ) -> None:
+        begin_s = time.monotonic()
+        function = self._module.functions.get(target.qualname)
+        calls = self._calls.get(
+            target.owner.rpartition(".")[2] if target.kind == "constructor" else target.name, ()
+        )
+        pool = pool_of(target, function, self._module.tree, calls, self._names)
+        maker = Maker(chance, pool, self._worker.describe)
+        caller = Caller(target, maker, self._module.targets, self._names)
+        why_not = caller.why_not()
+        if why_not:
+            self._untested.append(Untested(target.qualname, why_not))
+            return
+        first, unfrozen = self._written(caller, calls)
+
+        def accepts(case: Case, observed: Observed) -> bool:
+            return doubts.may_stand(target, observed) and shown(case) not in unfrozen
+
+        search = Search(caller, self._worker, self._goals, chance, accepts)
+        more = self._proposals(target, caller, search)
+        search.run(first, begin_s + _SEARCH * budget_s, should_stop, more)
+        self._doubt(target, search)
+        self._keep(caller, search, accepts, chance, begin_s + budget_s)
+        if not any(one.target is target for one in self._kept):
+            self._explain(target, search)
+
+    def _written(self, caller: Caller, calls: Sequence[ast.Call]) -> tuple[list[Input], set[str]]:
+        """Inputs that somebody wrote; doctests that are no longer true are reported, and their calls not frozen."""
+        inputs, unfrozen = [], set()
+        target = caller.target
+        for one in target.examples:
+            case = Case((), one.source, origin="doctest")
+            doubt = None
+            if not one.depends:
+                doubt = doubts.of_example(target, one, self._worker.run([case])[0])
+            if doubt is not None:
+                self._doubts.append(doubt)
+                unfrozen.add(shown(case))
+            for call in _calls_of(one.source, target):
+                found = caller.written(call, "call site" if one.depends else "doctest")
+                inputs += [found] if found is not None and doubt is None else []
+        for call in calls:
+            found = caller.written(call, "call site")
+            inputs += [found] if found is not None else []
+        return inputs, unfrozen
+
+    def _proposals(self, target: Target, caller: Caller, search: Search) -> Callable[[], list[Input]]:
+        def more() -> list[Input]:
+            calls = self._propose(target, [one.input for one in search.found]) if self._propose else ()
+            written = [caller.written(call, "model") for call in calls]
+            return [one for one in written if one is not None]
+
+        return more
+
+    def _keep(
+        self,
+        caller: Caller,
+        search: Search,
+        accepts: Callable[[Case, Observed], bool],
+        chance: random.Random,
+        deadline_s: float,
+    ) -> None:
+        mutants, worker = self._mutants, self._worker
+        # One with all mutants that can be reached takes long where there are many.
+        reached = {line for one in search.found for arc in one.observed.arcs for line in arc}
+        fitting = [one for one in mutants if one.line in reached]
+        same, flaky = confirmed(search.found, worker, fitting, chance, accepts)
+        self._flaky += flaky
+        pairs = chosen(caller.target, same, set(self._arcs), set(self._killed))
+        pairs = without_needless(pairs, self._arcs, self._killed)
+        shrinker = Shrinker(caller, worker, mutants, accepts)
+        smaller = []
+        deadline_s = max(deadline_s, time.monotonic() + _SHRINK_S)
+        for pair in pairs:
+            arcs, kills = exclusive(pair, pairs)
+            smaller.append(shrinker.shrink(pair[0], arcs - self._arcs, kills - self._killed, deadline_s))
+        same, flaky = confirmed(smaller, worker, fitting, chance, accepts)
+        self._flaky += flaky
+        pairs = chosen(caller.target, same, self._arcs, self._killed)
+        self._kept += [kept for _, kept in pairs]
+
+    def _doubt(self, target: Target, search: Search) -> None:
+        found: dict[tuple[str, str], Doubt] = {}
+        for one in sorted(search.refused, key=lambda refused: len(shown(refused.case))):
+            doubt = doubts.of_call(target, one.case, one.observed)
+            if doubt is not None:
+                found.setdefault((doubt.source, doubt.observed.partition(":")[0]), doubt)
+        self._doubts += [*found.values()][:_MOST_DOUBTS]
+
+    def _explain(self, target: Target, search: Search) -> None:
+        """Why there is no test of a target."""
+        lines = self._lines(target)
+        run = {line for arc in self._arcs for line in arc}
+        if lines and lines <= run:
+            reason = "what it does is tested through others already"
+        elif search.deaths and not search.found:
+            reason = f"with every input tried, {search.deaths[-1].died}"
+        elif search.refused and not search.found:
+            raised = search.refused[-1].observed.raised
+            why = (
+                f"{raised.type}: {raised.message}"[:160]
+                if raised
+                else "a value that contradicts its annotation"
+            )
+            reason = f"no input found with which it does not end in {why}"
+        elif search.failures and not search.found:
+            reason = f"its inputs cannot be made: {search.failures[-1].setup_failed}"
+        elif self._flaky:
+            reason = "it does not always do the same"
+        else:
+            reason = "no call of it showed anything that a test could hold on to"
+        self._untested.append(Untested(target.qualname, reason))
+
+    def _lines(self, target: Target) -> frozenset[int]:
+        function = self._module.functions.get(
+            f"{target.qualname}.__init__" if target.kind == "constructor" else target.qualname
+        )
+        return lines_of(function) if function is not None else frozenset()
+
+    def _mutants_in(self, target: Target) -> int:
+        return sum(target.line <= one.line <= target.end_line for one in self._mutants)
+
+    def _summary(self, target: Target) -> Summary:
+        lines = self._lines(target)
+        run = {line for arc in self._arcs for line in arc}
+        own = [one.number for one in self._mutants if target.line <= one.line <= target.end_line]
+        tests = sum(one.target is target for one in self._kept)
+        return Summary(
+            target.qualname,
+            tests,
+            len(lines & run),
+            len(lines),
+            len(self._killed.intersection(own)),
+            len(own),
+        )
+
+
+def _all_mutants(module: Module, flags: str) -> Iterator[Mutant]:
+    """Of the targets and of what they may call in the same file."""
+    number = 0
+    for name, function in module.functions.items():
+        for one in mutants_of(name, function, number, flags):
+            yield one
+            number = one.number + 1
+            if number >= _MOST_MUTANTS:
+                return
+
+
+def _calls_of(source: str, target: Target) -> list[ast.Call]:
+    name = target.owner.rpartition(".")[2] if target.kind == "constructor" else target.name
+    return [
+        node
+        for node in ast.walk(ast.parse(source, mode="eval"))
+        if isinstance(node, ast.Call)
+        and (node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")) == name
+    ]
+
+
+def _has_future_annotations(tree: ast.Module) -> bool:
+    return any(isinstance(one, ast.ImportFrom) and one.module == "__future__" for one in tree.body)

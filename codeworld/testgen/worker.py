@@ -1,0 +1,205 @@
+"""Inside the sandbox: import the target once, then run calls and say what they did. Standard library only; a script.
+
+Reads questions and writes answers, one JSON object per line. Calls run in a child forked from the process that
+imported the module: no interpreter start, a state as after the import, and a crash or a hang costs one child. Lines
+are followed with ``sys.settrace``; mutants are code objects put in a function's place for one call.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import importlib
+import importlib.util
+import inspect
+import io
+import json
+import os
+import random
+import select
+import signal
+import sys
+import tempfile
+import time
+import types
+from typing import Any
+
+_HUNG_S = 3.0  # beyond what a call may take: then signals do not reach it
+
+
+def _load(name: str) -> Any:
+    """A module of ours, under a name that no project uses."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"_codeworld_{name}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+calls = _load("calls")
+
+
+class Server:
+    """The process that holds the imported module."""
+
+    def __init__(self, plan: dict[str, Any], answers: io.TextIOBase) -> None:
+        self.file = os.path.realpath(plan["file"])
+        self.limit_s: float = plan["call_s"]
+        self.answers = answers
+        self.mutants: dict[int, tuple[Any, types.CodeType]] = {}
+        sys.path[:0] = plan["paths"]
+        random.seed(0)
+        self.module: Any = importlib.import_module(plan["module"])
+        self.base = {**vars(self.module), **plan_names(plan["names"])}
+
+    def answer(self, question: dict[str, Any]) -> None:
+        """One question."""
+        kind = question["op"]
+        if kind == "run":
+            self.run(question)
+        elif kind == "mutants":
+            self.say({"failed": self.take_mutants(question["mutants"])})
+        elif kind == "describe":
+            self.say(calls.describe(question["name"], self.base))
+
+    def say(self, answer: dict[str, Any]) -> None:
+        """One answer."""
+        self.answers.write(json.dumps(answer) + "\n")
+        self.answers.flush()
+
+    def take_mutants(self, mutants: list[dict[str, Any]]) -> list[int]:
+        """Compile mutants; the numbers of those that have no place."""
+        functions: dict[tuple[str, int], Any] = {}
+        for one in gc.get_objects():
+            if isinstance(one, types.FunctionType) and _is_same(one.__code__.co_filename, self.file):
+                functions.setdefault((one.__code__.co_name, one.__code__.co_firstlineno), one)
+        failed = []
+        for mutant in mutants:
+            function = functions.get((mutant["name"], mutant["line"]))
+            try:
+                code = _code_of(
+                    compile(mutant["source"], self.file, "exec", dont_inherit=True), mutant["path"]
+                )
+            except (SyntaxError, ValueError):
+                code = None
+            if function is None or code is None or code.co_freevars != function.__code__.co_freevars:
+                failed.append(mutant["number"])
+            else:
+                self.mutants[mutant["number"]] = (function, code)
+        return failed
+
+    def run(self, question: dict[str, Any]) -> None:
+        """Run calls in a child, or each in one of its own; goes on behind one that ends or hangs its child."""
+        cases, at = question["cases"], 0
+        while at < len(cases):
+            few = cases[at : at + 1] if question["isolated"] else cases[at:]
+            at += self._run_in_child(few, question)
+
+    def _run_in_child(self, cases: list[dict[str, Any]], question: dict[str, Any]) -> int:
+        """How many of the cases were answered."""
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            os.close(reading)
+            self._become_child(cases, writing, question)
+        os.close(writing)
+        answered, why, rest = 0, "", b""
+        deadline_s = time.monotonic() + self._patience_s(question)
+        while answered < len(cases):
+            ready = select.select([reading], [], [], max(0.0, deadline_s - time.monotonic()))[0]
+            data = os.read(reading, 1 << 16) if ready else b""
+            if not data:
+                why = "" if ready else "it hung"
+                break
+            *lines, rest = (rest + data).split(b"\n")
+            for line in lines:
+                self.answers.write(line.decode() + "\n")
+                answered += 1
+                if answered < len(cases):
+                    deadline_s = time.monotonic() + self._patience_s(question)
+        os.close(reading)
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(child, signal.SIGKILL)
+        _, status = os.waitpid(child, 0)
+        if answered < len(cases):
+            if not why:
+                code = os.waitstatus_to_exitcode(status)
+                why = f"it ended the process ({signal.Signals(-code).name if code < 0 else f'exit code {code}'})"
+            self.answers.write(json.dumps({"died": why}) + "\n")
+            answered += 1
+        self.answers.flush()
+        return answered
+
+    def _patience_s(self, question: dict[str, Any]) -> float:
+        waits: float = calls.WAITS
+        return _HUNG_S + waits * self.limit_s * (1 + len(question["mutants"]) / 4)
+
+    def _become_child(self, cases: list[dict[str, Any]], writing: int, question: dict[str, Any]) -> None:
+        """Never returns."""
+        try:
+            os.setsid()
+            gc.disable()
+            settled: set[int] = set()
+            with os.fdopen(writing, "w") as out:
+                for case in cases:
+                    runner = calls.Runner(self.base, self.file, self.limit_s, self.mutants)
+                    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+                        done = runner.run(case, folder, question, settled)
+                    if question["every"]:
+                        settled.clear()
+                    out.write(json.dumps(done) + "\n")
+                    out.flush()
+        finally:
+            os._exit(0)
+
+
+def plan_names(names: list[list[str]]) -> dict[str, Any]:
+    """What inputs may name beside the module's own names: ``(module, attribute)``, attribute "" for the module."""
+    found = {}
+    for module, name in names:
+        held = importlib.import_module(module)
+        found[name or module] = getattr(held, name) if name else held
+    return found
+
+
+def _is_same(one: str, file: str) -> bool:
+    return one == file or os.path.realpath(one) == file
+
+
+def _code_of(code: types.CodeType, path: list[str]) -> types.CodeType | None:
+    """The code object of a function within a module's."""
+    for name in path:
+        inner = [one for one in code.co_consts if inspect.iscode(one) and one.co_name == name]
+        if not inner:
+            return None
+        code = inner[-1]
+    return code
+
+
+def main() -> None:
+    """Serve until the questions end. What the target prints goes nowhere."""
+    questions, answers = os.fdopen(os.dup(0), "r"), os.fdopen(os.dup(1), "w")
+    null = os.open(os.devnull, os.O_RDWR)
+    os.dup2(null, 0)
+    os.dup2(null, 1)
+    plan = json.loads(sys.argv[1])
+    sys.argv[1:] = []
+    try:
+        server = Server(plan, answers)
+    except BaseException as error:  # SystemExit, too
+        answers.write(json.dumps({"failed": f"{type(error).__name__}: {error}"[:300]}) + "\n")
+        answers.flush()
+        os._exit(1)
+    server.say({"failed": "", "has_pytest": importlib.util.find_spec("pytest") is not None})
+    for line in questions:
+        server.answer(json.loads(line))
+    os._exit(0)  # whatever threads the module has started
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""A value's expression makes the value again, or there is none."""
+
+from __future__ import annotations
+
+import collections
+import dataclasses
+import datetime
+import decimal
+import enum
+import pathlib
+import socket
+import threading
+from typing import Any, NamedTuple
+
+import pytest
+
+from codeworld.testgen import snapshot
+
+
+class Colour(enum.Enum):
+    RED = 1
+
+
+class Pair(NamedTuple):
+    one: int
+    two: str
+
+
+@dataclasses.dataclass
+class Point:
+    x: int
+    names: list[str] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass
+class Secretive:
+    x: int
+    y: int = dataclasses.field(init=False, default=0)
+
+
+class Plain:
+    def __init__(self) -> None:
+        self.size, self._hidden, self.lock = 3, 4, threading.Lock()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None, True, -3, 1.5, "a'b\n", b"x", 2j, [], [1, [2]], (), (1,), {1, 2}, set(), frozenset(), frozenset({"a"}),
+        {"a": [1]}, range(3), ..., Colour.RED, Pair(1, "a"), Point(1, ["b"]), {Colour.RED: Point(2)},
+        collections.deque([1]), collections.Counter("aab"), collections.OrderedDict(a=1),
+        collections.defaultdict(int, a=1),
+        decimal.Decimal("1.5"), datetime.datetime(2024, 1, 2), datetime.timedelta(1), pathlib.Path("a/b"),
+        int, Point, len, bytearray(b"x"), float("inf"),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_round_trip(value: Any) -> None:
+    found = snapshot.take(value)
+    names: dict[str, object] = {}
+    for module, name in found["imports"]:
+        exec(f"from {module} import {name}" if name else f"import {module}", names)
+    assert eval(found["expr"], names) == value
+
+
+@pytest.mark.parametrize("value", [object(), lambda: 1, Secretive(1), socket.AF_INET, "x" * 5000, [object()]])
+def test_what_cannot_be_made_again(value: object) -> None:
+    if value is socket.AF_INET:
+        assert snapshot.take(value)["expr"] == "AddressFamily.AF_INET"
+    else:
+        assert snapshot.take(value)["expr"] is None
+
+
+def test_a_number_of_thousands_of_digits_is_not_written() -> None:
+    assert snapshot.take(10**5000)["expr"] is None
+
+
+def test_an_object_is_known_by_its_public_attributes() -> None:
+    found = snapshot.take(Plain())
+    assert found["attributes"] == {"size": "3"}
+    assert found["named"] == "Plain"
+
+
+def test_a_list_in_itself_ends() -> None:
+    value: list[object] = []
+    value.append(value)
+    assert snapshot.take(value)["expr"] is None
+
+
+def test_sets_are_written_the_same_in_every_process() -> None:
+    assert snapshot.take({"b", "a", "c"})["expr"] == "{'a', 'b', 'c'}"

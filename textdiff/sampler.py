@@ -1,0 +1,273 @@
+"""From a source to candidates: a few denoising steps on canvases of likely lengths, all candidates in one batch a
+length.
+
+The diversity dial is the amplitude of the noise that a canvas begins with: 0 gives the one text that follows from no
+noise at all, 1 what the model was trained on. Guidance extrapolates from what the model would write knowing only the
+task (Ho and Salimans 2022).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+import msgspec
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from codeworld.model.network import Attend
+from codeworld.model.tokenizer import END, FILL, MASK, PAD, SPECIAL, CodeTokenizer
+from textdiff.config import LENGTHS
+from textdiff.denoiser import KeysValues, Memory, TextNetwork
+from textdiff.schedule import alpha_sigma
+from textdiff.stream import tokenise
+
+
+class Dials(msgspec.Struct, frozen=True, kw_only=True):
+    """How to sample: denoising steps, candidates, guidance (1: none), and the diversity dial."""
+
+    steps: int = 16
+    count: int = 8
+    guidance: float = 1.5
+    diversity: float = 1.0
+
+
+class Candidate(NamedTuple):
+    """A text's ids, END excluded, and the mean log-probability of its tokens, END included, as the last step saw
+    them."""
+
+    ids: list[int]
+    logprob_nats: float
+
+
+class Asked(NamedTuple):
+    """N sources that have been read, with and without what is asked for."""
+
+    seen: list[KeysValues]
+    seen_task: list[KeysValues]
+    hidden: Tensor  # float [N, 1, 1, S]: -inf at padding among the sources
+    hidden_task: Tensor
+    lengths: list[list[float]]  # probabilities of LENGTHS
+    prefixes: list[list[int]]
+
+
+class Canvas(NamedTuple):
+    """Rows of one length that are written together: what each sees, and what is given."""
+
+    seen: list[KeysValues]
+    seen_task: list[KeysValues]
+    attend: Attend
+    attend_task: Attend
+    positions: Tensor  # [1, T]
+    ids: Tensor  # int64 [B, T], the prefix in its place
+    given: Tensor  # bool [B, T]
+    hidden: Tensor  # float [B, 1, 1, S]: -inf at padding among the sources
+
+
+def _attend(hidden: Tensor, own: Tensor) -> Attend:
+    """Attention to all of the source but its padding, and to one's own canvas under ``own`` [T, T] (0 or -inf)."""
+    length = own.shape[0]
+    whole = torch.cat((hidden.expand(-1, 1, length, -1), own.expand(len(hidden), 1, -1, -1)), dim=-1)
+
+    def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return F.scaled_dot_product_attention(q, k, v, attn_mask=whole.to(q.dtype), enable_gqa=True)
+
+    return attend
+
+
+class Sampler:
+    """A network ready to write. ``should_stop`` is asked before each step; what is given back is then None."""
+
+    def __init__(self, network: TextNetwork, tokenizer: CodeTokenizer) -> None:
+        self.network, self.tokenizer = network, tokenizer
+        self.device = network.embedding.weight.device
+        self.barred = torch.tensor([i for i in range(len(SPECIAL)) if i != END], device=self.device)
+
+    @torch.inference_mode()
+    def read(self, sources: Sequence[str], prefixes: Sequence[str]) -> Asked:
+        """Encode sources (``textdiff.source``) and what each text is to begin with ("": nothing)."""
+        pieces = [tokenise(self.tokenizer, *pair) for pair in zip(sources, prefixes, strict=True)]
+        limit = self.network.config.source_tokens
+        memory, hidden = self._memory([one.source(True, limit) for one in pieces])
+        task, hidden_task = self._memory([one.head for one in pieces])
+        lengths = self.network.length_logits(memory.states[:, 0]).float().softmax(-1).tolist()
+        seen, seen_task = self.network.remember(memory), self.network.remember(task)
+        return Asked(seen, seen_task, hidden, hidden_task, lengths, [one.target for one in pieces])
+
+    def _memory(self, sources: list[list[int]]) -> tuple[Memory, Tensor]:
+        """The encoder's states of sources padded behind their ends, and the padding as a mask."""
+        size = max(len(ids) for ids in sources)
+        ids = torch.tensor([own + [PAD] * (size - len(own)) for own in sources], device=self.device)
+        lengths = torch.tensor([[len(own)] for own in sources], device=self.device)
+        index = torch.arange(size, device=self.device)[None]
+        padding = index >= lengths
+        hidden = torch.zeros(len(sources), 1, 1, size, device=self.device)
+        hidden.masked_fill_(padding[:, None, None], -torch.inf)
+
+        def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            return F.scaled_dot_product_attention(q, k, v, attn_mask=hidden.to(q.dtype), enable_gqa=True)
+
+        return self.network.encode(ids, torch.where(padding, 0, index - lengths), attend), hidden
+
+    @torch.inference_mode()
+    def sample(
+        self,
+        asked: Asked,
+        dials: Dials,
+        generator: torch.Generator,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> list[list[Candidate]] | None:
+        """``dials.count`` candidates for each source, in no order. All rows of one length are written together."""
+        kind = self.network.config.kind
+        rows: dict[int, list[int]] = {}
+        for number, (shares, prefix) in enumerate(zip(asked.lengths, asked.prefixes, strict=True)):
+            if kind == "autoregressive":  # which needs no length; prefixes of one length are written together
+                rows.setdefault(len(prefix), []).extend([number] * dials.count)
+                continue
+            for size, count in allotted(shares, dials.count, len(prefix)):
+                rows.setdefault(size, []).extend([number] * count)
+        write = {"gaussian": self._denoise, "masked": self._unmask, "autoregressive": self._left_to_right}[
+            kind
+        ]
+        found: list[list[Candidate]] = [[] for _ in asked.prefixes]
+        for size, numbers in rows.items():
+            length = size + 1 if kind == "autoregressive" else size
+            written = write(self._canvas(asked, length, numbers), dials, generator, should_stop)
+            if written is None:
+                return None
+            for number, ids, logprobs in zip(numbers, written[0].tolist(), written[1].tolist(), strict=True):
+                found[number].append(_cut(ids, logprobs))
+        return found
+
+    def _canvas(self, asked: Asked, size: int, numbers: list[int]) -> Canvas:
+        """Canvases of ``size`` tokens for the sources ``numbers``."""
+        index = torch.tensor(numbers, device=self.device)
+        ids = torch.full((len(numbers), size), END, device=self.device)
+        given = torch.zeros_like(ids, dtype=torch.bool)
+        for row, number in enumerate(numbers):
+            prefix = asked.prefixes[number][: size - 1]
+            ids[row, : len(prefix)] = torch.tensor(prefix, dtype=torch.long, device=self.device)
+            given[row, : len(prefix)] = True
+        own = torch.zeros(size, size, device=self.device)
+        one = len(asked.prefixes) == 1  # then what is remembered is shared instead of copied
+
+        def chosen(seen: list[KeysValues]) -> list[KeysValues]:
+            return seen if one else [KeysValues(kv.keys[index], kv.values[index]) for kv in seen]
+
+        return Canvas(
+            chosen(asked.seen),
+            chosen(asked.seen_task),
+            _attend(asked.hidden[index], own),
+            _attend(asked.hidden_task[index], own),
+            torch.arange(size, device=self.device)[None],
+            ids,
+            given,
+            asked.hidden[index],
+        )
+
+    def _guided(self, x: Tensor, canvas: Canvas, posterior: Tensor | None, guidance: float) -> Tensor:
+        """Logits [B, T, vocabulary] fp32, special tokens but END ruled out."""
+        network = self.network
+        hidden = network.decode(x, canvas.positions, canvas.seen, canvas.attend)
+        logits = network.logits(hidden, posterior).float()
+        if guidance != 1.0:
+            hidden = network.decode(x, canvas.positions, canvas.seen_task, canvas.attend_task)
+            plain = network.logits(hidden, posterior).float()
+            logits = plain + guidance * (logits - plain)
+        return logits.index_fill_(-1, self.barred, -torch.inf)
+
+    def _denoise(
+        self, canvas: Canvas, dials: Dials, generator: torch.Generator, should_stop: Callable[[], bool]
+    ) -> tuple[Tensor, Tensor] | None:
+        """Deterministic steps down the learned levels (DDIM, Song et al. 2021): ids and log-probabilities."""
+        network, given = self.network, canvas.given
+        rows = network.codebook.rows()
+        clean, fixed = F.embedding(canvas.ids, rows), given[..., None]
+        z = dials.diversity * torch.randn(clean.shape, generator=generator, device=self.device)
+        guess = torch.zeros_like(clean)
+        logits = torch.empty(0)
+        for now, then in pairwise(network.schedule.levels(dials.steps)):
+            if should_stop():
+                return None
+            z = torch.where(fixed, clean, z)
+            gamma = now.expand(given.shape)
+            x = network.noisy_input(z, gamma, guess, given)
+            logits = self._guided(x, canvas, network.posterior(z, gamma), dials.guidance)
+            expected = logits.softmax(-1) @ rows
+            guess = torch.where(fixed, torch.zeros_like(expected), expected)
+            (alpha, sigma), (alpha_then, sigma_then) = alpha_sigma(now), alpha_sigma(then)
+            z = alpha_then * expected + sigma_then * (z - alpha * expected) / sigma
+        logprobs, best = logits.log_softmax(-1).max(-1)
+        return torch.where(given, canvas.ids, best), torch.where(given, 0.0, logprobs)
+
+    def _drawn(self, logits: Tensor, diversity: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """Tokens at temperature ``diversity`` (0: the likeliest) and their log-probabilities at temperature 1."""
+        noise = -torch.empty_like(logits).exponential_(generator=generator).log()
+        drawn = (logits + diversity * noise).argmax(-1)
+        return drawn, logits.log_softmax(-1).gather(-1, drawn[..., None])[..., 0]
+
+    def _unmask(
+        self, canvas: Canvas, dials: Dials, generator: torch.Generator, should_stop: Callable[[], bool]
+    ) -> tuple[Tensor, Tensor] | None:
+        """The masked twin: in each step the surest masked tokens are kept (Chang et al. 2022, MaskGIT)."""
+        ids, masked = canvas.ids, ~canvas.given
+        logprobs = torch.zeros(ids.shape, device=self.device)
+        for step in range(dials.steps):
+            if should_stop():
+                return None
+            x = self.network.embedding(torch.where(masked, MASK, ids))
+            logits = self._guided(x, canvas, None, dials.guidance)
+            drawn, chosen = self._drawn(logits, dials.diversity, generator)
+            ids, logprobs = torch.where(masked, drawn, ids), torch.where(masked, chosen, logprobs)
+            left = masked.sum(1, keepdim=True) * (dials.steps - 1 - step) // (dials.steps - step)
+            order = torch.where(masked, logprobs, torch.inf).argsort(1).argsort(1)
+            masked = masked & (order < left)
+        return ids, logprobs
+
+    def _left_to_right(
+        self, canvas: Canvas, dials: Dials, generator: torch.Generator, should_stop: Callable[[], bool]
+    ) -> tuple[Tensor, Tensor] | None:
+        """The autoregressive twin: the whole text is read again for each token (for quality, not for speed)."""
+        network = self.network
+        begin = torch.full((len(canvas.ids), 1), FILL, device=self.device)
+        ids = torch.cat((begin, canvas.ids[:, :-1]), dim=1)  # FILL and the prefix
+        logprobs = torch.zeros(ids[:, 1:].shape, device=self.device)
+        ended = torch.zeros(len(ids), dtype=torch.bool, device=self.device)
+        hidden = canvas.hidden
+        while ids.shape[1] <= network.config.target_tokens and not bool(ended.all()):
+            if should_stop():
+                return None
+            length = ids.shape[1]
+            causal = torch.full((length, length), -torch.inf, device=self.device).triu(1)
+            positions = torch.arange(length, device=self.device)[None]
+            states = network.decode(network.embedding(ids), positions, canvas.seen, _attend(hidden, causal))
+            logits = network.logits(states[:, -1]).float().index_fill_(-1, self.barred, -torch.inf)
+            drawn, chosen = self._drawn(logits, dials.diversity, generator)
+            drawn = torch.where(ended, END, drawn)
+            logprobs = torch.cat((logprobs, torch.where(ended, 0.0, chosen)[:, None]), dim=1)
+            ended = ended | (drawn == END)
+            ids = torch.cat((ids, drawn[:, None]), dim=1)
+        return ids[:, 1:], logprobs
+
+
+def allotted(probabilities: Sequence[float], count: int, prefix: int) -> list[tuple[int, int]]:
+    """(canvas length, candidates) for ``count`` candidates: each length gets its share, by the largest remainder;
+    lengths that a prefix leaves no room in get none."""
+    shares = [p if size > prefix + 1 else 0.0 for p, size in zip(probabilities, LENGTHS, strict=True)]
+    if not sum(shares):
+        shares[-1] = 1.0
+    exact = [share / sum(shares) * count for share in shares]
+    counts = [int(value) for value in exact]
+    by_rest = sorted(range(len(exact)), key=lambda i: counts[i] - exact[i])
+    for i in by_rest[: count - sum(counts)]:
+        counts[i] += 1
+    return [(size, own) for size, own in zip(LENGTHS, counts, strict=True) if own]
+
+
+def _cut(ids: list[int], logprobs: list[float]) -> Candidate:
+    """Up to the first END."""
+    end = ids.index(END) if END in ids else len(ids)
+    known = logprobs[: end + 1]
+    return Candidate(ids[:end], sum(known) / max(len(known), 1))
