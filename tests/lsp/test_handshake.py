@@ -44,7 +44,9 @@ async def test_everything_is_announced(client: LanguageClient) -> None:
     assert announced.completion_provider.trigger_characters is None
     assert announced.execute_command_provider is not None
     commands = {
+        "codeworld.commitMessage",
         "codeworld.fix",
+        "codeworld.generateDocstring",
         "codeworld.generateTests",
         "codeworld.status",
         "codeworld.summarizeRepository",
