@@ -31,8 +31,8 @@ def register(server: CodeworldServer) -> None:
 
 async def offer(server: CodeworldServer, params: lsp.CodeActionParams) -> list[lsp.CodeAction]:
     """A docstring for the function or class whose head the cursor is in, if one is missing; on an existing docstring,
-    its update. What it will say is worked out when the action is resolved. Not offered by itself while the cursor
-    moves: a large module takes a while to read."""
+    its update. Who asks for this kind alone may stand anywhere in it. What it will say is worked out when the action
+    is resolved. Not offered by itself while the cursor moves: a large module takes a while to read."""
     context = params.context
     if context.only is None and context.trigger_kind is lsp.CodeActionTriggerKind.Automatic:
         return []
@@ -43,7 +43,7 @@ async def offer(server: CodeworldServer, params: lsp.CodeActionParams) -> list[l
     from textdiff.docstring.document import at_line
 
     text, line = document.text, params.range.start.line
-    target = await in_background("docstring", lambda: at_line(text, line))
+    target = await in_background("docstring", lambda: at_line(text, line, within=context.only == [KIND]))
     if isinstance(target, Reject) or document.text != text:
         return []
     verb = "update the docstring of" if target.docstring is not None else "write a docstring for"

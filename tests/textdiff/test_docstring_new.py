@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from codeworld.canvas import Reject
-from textdiff.docstring.document import Offer, Settings, apply, offers
+from textdiff.docstring.document import Offer, Settings, apply, at_line, offers
 from textdiff.docstring.project import Project
 from textdiff.docstring.styles import NAMES, Style, StyleName, detect
 from textdiff.docstring.understand import read
@@ -292,3 +292,11 @@ def test_it_stops() -> None:
     found = offers(CODE, should_stop=lambda: True)
     assert isinstance(found, Reject)
     assert found.reason == "cancelled"
+
+
+def test_who_asks_for_a_docstring_may_stand_anywhere_in_the_function() -> None:
+    text = "class Box:\n    def join(self, names):\n        text = names\n        return text\n"
+    assert isinstance(at_line(text, 3), Reject)
+    inner = at_line(text, 3, within=True)
+    assert not isinstance(inner, Reject)
+    assert inner.qualname == "Box.join"

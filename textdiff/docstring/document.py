@@ -92,8 +92,9 @@ def apply(text: str, made: list[Offer]) -> str:
     return edits.apply(text, tuple(sorted((one.edit for one in made), key=lambda edit: edit.start_char)))
 
 
-def at_line(text: str, line: int) -> Target | Reject:
-    """What may be documented at a line (from 0): the definition whose head or docstring is there."""
+def at_line(text: str, line: int, *, within: bool = False) -> Target | Reject:
+    """What may be documented at a line (from 0): the definition whose head or docstring is there; ``within``: the
+    innermost one around it, wherever the line stands in it."""
     source = read(text)
     if isinstance(source, Reject):
         return source
@@ -103,9 +104,11 @@ def at_line(text: str, line: int) -> Target | Reject:
             continue
         documented = target.docstring is not None
         last = (body[0].end_lineno or 0) - 1 if documented else max(body[0].lineno - 2, target.line)
+        if within:
+            last = (body[-1].end_lineno or 0) - 1
         if target.line <= line <= last:
             return target
-    return Reject("nothing-here", "no function or class begins here")
+    return Reject("nothing-here", "no function or class is here")
 
 
 def _is_chosen(target: Target, qualname: str | None, settings: Settings) -> bool:
