@@ -227,7 +227,7 @@ def figures(found: list[Row]) -> tuple[list[results.Figure], Report]:
 
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.commit_messages", description=__doc__)
-    parser.add_argument("--mirrors", type=Path, default=Path("/work/.mirror"))
+    parser.add_argument("--mirrors", type=Path, default=Path("../.mirror"))
     parser.add_argument("--test", type=int, default=1_000, help="newest commits of each repository")
     parser.add_argument("--every", type=int, default=1, help="take one of so many")
     parser.add_argument("--repos", nargs="*", default=REPOSITORIES)

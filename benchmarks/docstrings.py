@@ -385,7 +385,7 @@ class Report(msgspec.Struct):
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.docstrings", description=__doc__)
     parser.add_argument("parts", nargs="+", choices=["lint", "update"])
-    parser.add_argument("--mirrors", type=Path, default=Path("/work/.mirror"))
+    parser.add_argument("--mirrors", type=Path, default=Path("../.mirror"))
     parser.add_argument("--files", type=int, default=12, help="files of each repository (lint)")
     parser.add_argument(
         "--commits",

@@ -38,7 +38,7 @@ from codeworld.repair.syntax_edits import neighbours
 from codeworld.repair.syntax_search import syntax_proposals
 from codeworld.repair.verify import check
 
-EVAL = Path(os.environ.get("CODEWORLD_EVAL", "/work/shared/eval"))
+EVAL = Path(os.environ.get("CODEWORLD_EVAL", "../shared/eval"))
 COMPOUND = ("double", "triple", "quadruple")
 Repairer = Callable[[str], list[str]]  # a broken program to repaired ones, best first
 

@@ -410,9 +410,7 @@ def _quality(repositories: list[Measured]) -> list[Figure]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument(
-        "--mirrors", type=Path, default=Path("/work/.mirror"), help="OWNER+NAME/repo below it"
-    )
+    parser.add_argument("--mirrors", type=Path, default=Path("../.mirror"), help="OWNER+NAME/repo below it")
     parser.add_argument("--only", help="one repository, OWNER/NAME")
     parser.add_argument("--big", action="store_true")
     parser.add_argument("--out", type=Path, help="write STEM.md and STEM.json as well")

@@ -212,9 +212,7 @@ def _share(counts: Iterable[tuple[int, int]]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--peers", type=Path, required=True, help="a virtual environment with the peers")
-    parser.add_argument(
-        "--mirrors", type=Path, default=Path("/work/.mirror"), help="OWNER+NAME/repo below it"
-    )
+    parser.add_argument("--mirrors", type=Path, default=Path("../.mirror"), help="OWNER+NAME/repo below it")
     parser.add_argument("--only", help="one repository, OWNER/NAME")
     parser.add_argument("--out", type=Path, help="write STEM.md and STEM.json as well")
     arguments = parser.parse_args()

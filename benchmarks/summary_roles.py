@@ -166,9 +166,7 @@ def figures(results: Results) -> list[Figure]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument(
-        "--mirrors", type=Path, default=Path("/work/.mirror"), help="OWNER+NAME/repo below it"
-    )
+    parser.add_argument("--mirrors", type=Path, default=Path("../.mirror"), help="OWNER+NAME/repo below it")
     parser.add_argument("--out", type=Path, help="write STEM.md and STEM.json as well")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="roles-") as work:

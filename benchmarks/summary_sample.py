@@ -290,10 +290,8 @@ def figures(results: Results) -> list[Figure]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument(
-        "--mirrors", type=Path, default=Path("/work/.mirror"), help="OWNER+NAME/repo below it"
-    )
-    parser.add_argument("--manifest", type=Path, default=Path("/work/shared/data/manifest.tsv"))
+    parser.add_argument("--mirrors", type=Path, default=Path("../.mirror"), help="OWNER+NAME/repo below it")
+    parser.add_argument("--manifest", type=Path, default=Path("../shared/data/manifest.tsv"))
     parser.add_argument("--sample", choices=("first", "second"), required=True)
     parser.add_argument("--only", help="one repository, OWNER/NAME")
     parser.add_argument(

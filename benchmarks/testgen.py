@@ -32,7 +32,7 @@ from benchmarks.testgen_functions import draw
 from codeworld.canvas import Reject
 from codeworld.testgen.generate import Settings, generate
 
-EVAL = Path(os.environ.get("CODEWORLD_EVAL", "/work/shared/eval"))
+EVAL = Path(os.environ.get("CODEWORLD_EVAL", "../shared/eval"))
 METHODS = ("codeworld", "codeworld+model", "pynguin", "hypothesis")
 JUDGE_S = 900.0
 JUDGE = Path(__file__).with_name("testgen_judge.py")

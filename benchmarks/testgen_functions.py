@@ -15,8 +15,8 @@ from codeworld.errors import BadInput
 from codeworld.testgen.project import place_of
 from codeworld.testgen.target import read_module
 
-MIRROR = Path(os.environ.get("CODEWORLD_MIRROR", "/work/.mirror"))
-MANIFEST = Path(os.environ.get("CODEWORLD_DATA", "/work/shared/data")) / "manifest.tsv"
+MIRROR = Path(os.environ.get("CODEWORLD_MIRROR", "../.mirror"))
+MANIFEST = Path(os.environ.get("CODEWORLD_DATA", "../shared/data")) / "manifest.tsv"
 # How many of each; accelerate is left out: it needs torch in the judge's interpreter.
 QUOTAS = {
     "keon/algorithms": 40,

@@ -13,9 +13,10 @@ import msgspec
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import IterableDataset, get_worker_info
+from torch.utils.data import IterableDataset
 
 from codeworld.model.tokenizer import END, PAD, CodeTokenizer
+from codeworld.training.stream import share
 from textdiff.config import LENGTHS, TextConfig
 
 NO_DOC = -1  # of padding among sources; targets' padding is NO_DOC - 1, so the two never see each other
@@ -202,9 +203,7 @@ class TextRows(IterableDataset[dict[str, Tensor]]):
         self.rank, self.world = rank, world
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        info = get_worker_info()
-        worker, workers = (info.id, info.num_workers) if info else (0, 1)
-        part, parts = worker * self.world + self.rank, workers * self.world
+        part, parts = share(self.rank, self.world)
         rng = random.Random(self.seed * 7919 + part)
         examples = self._endless(read_examples(self.folder, part, parts), rng)
         pool: list[dict[str, np.ndarray]] = []

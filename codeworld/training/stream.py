@@ -75,6 +75,14 @@ class Files:
             yield SourceFile(path, text, parser.parse(text.encode()))
 
 
+def share(rank: int, world: int) -> tuple[int, int]:
+    """(part, parts): which records are this worker's. Worker by worker over the processes: two processes with one
+    worker each see what one with two would."""
+    info = get_worker_info()
+    worker, workers = (info.id, info.num_workers) if info else (0, 1)
+    return worker * world + rank, workers * world
+
+
 class Rows(IterableDataset[dict[str, Tensor]]):
     """Batches of ``batch_rows`` rows as int32 / float32 tensors [batch_rows, ...]."""
 
@@ -87,10 +95,7 @@ class Rows(IterableDataset[dict[str, Tensor]]):
         self.rank, self.world = rank, world
 
     def __iter__(self) -> Iterator[dict[str, Tensor]]:
-        info = get_worker_info()
-        worker, workers = (info.id, info.num_workers) if info else (0, 1)
-        # Worker by worker over the processes: two processes with one worker each see what one with two would.
-        part, parts = worker * self.world + self.rank, workers * self.world
+        part, parts = share(self.rank, self.world)
         labels = json.loads((self.model / "labels.json").read_text())
         rng = random.Random(self.seed * 7919 + part)
         builder = RowBuilder(
