@@ -9,7 +9,7 @@ from tree_sitter import Node, Tree
 
 # What to cut and how often. Spans are characters, never tokens; a model trained on whole lines only fails on others.
 KINDS = ("rest_of_line", "lines", "node", "span")
-WEIGHTS = (0.28, 0.17, 0.30, 0.25)
+WEIGHTS = (0.25, 0.23, 0.28, 0.24)
 LONGEST_CHAR = 340
 
 
@@ -67,7 +67,7 @@ def _lines(source: SourceFile, at: int, rng: random.Random) -> tuple[int, int]:
     """One to six whole lines, from their start or from after the indentation, with or without the last newline."""
     line = source.line_of(at)
     start, end = source.line_span(line)
-    last = min(line + rng.choice((0, 0, 0, 1, 1, 2, 3, 5)), len(source.line_starts) - 1)
+    last = min(line + rng.choice((0, 0, 1, 1, 2, 3, 5)), len(source.line_starts) - 1)
     end = source.line_span(last)[1]
     if rng.random() < 0.5:
         start += len(source.text[start:end]) - len(source.text[start:end].lstrip(" \t"))

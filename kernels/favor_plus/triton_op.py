@@ -53,7 +53,7 @@ def plan(
         "D": size, "V": value_size, "M": features, "DP": padded, "MP": padded_features, "BV": columns, "C": chunk,
         "BF16": bf16, "PRECISION": precision,
     }  # fmt: skip
-    options = {"num_warps": 8 if padded_features > 64 else 4, "num_stages": 1 if huge else 2}
+    options = {"num_warps": 8 if huge else 4, "num_stages": 1 if huge else 2}
     return Plan(table, (table.counts[1], heads, blocks), heads, sizes, options)
 
 
