@@ -7,20 +7,19 @@ decided at once, and neighbours may take the same one ("graph graph", "multraphr
 from __future__ import annotations
 
 import re
-from itertools import pairwise
+from collections import Counter
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Final
 
 _WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _STUTTER: Final = re.compile(r"([a-z]{3,})\1", re.IGNORECASE)
 _QUOTED: Final = re.compile(r"`+[^`]*`+")
 _NAMED: Final = re.compile(r"\S*[\w)](?:[_./\\:=]|\(\))\S*|\S*\d\S*|\S*[a-z][A-Z]\S*")
-_ENDS: Final = frozenset(
-    ("a", "an", "the", "of", "to", "for", "from", "with", "and", "or", "in", "on", "by", "at", "as", "if", "is", "are", "be", "that",
-     "this", "when", "into")
-)  # no text ends with one of these
-    "a an the of to for from with and or in on by at as if is are be that this when into".split()
-)
+_SMALL: Final = frozenset(
+    ("a", "an", "the", "of", "to", "for", "from", "with", "and", "or", "in", "on", "by", "at", "as", "if")
+    + ("is", "are", "be", "that", "this", "when", "into")
+)  # may be said often, and end no text
 _LEAST_WORDS: Final = 3
 
 
@@ -34,14 +33,16 @@ def fault(text: str, known: Callable[[str], bool]) -> str:
         return "repeats"
     if text.count("`") % 2 or text.count("(") != text.count(")") or text.count('"') % 2:
         return "open"
-    if words[-1] in _ENDS or text.rstrip()[-1] in ",:;(-/":
+    if words[-1] in _SMALL or text.rstrip()[-1] in ",:;(-/":
         return "unfinished"
     plain = _NAMED.sub(" ", _QUOTED.sub(" ", text))
     return next((f"no word {one}" for one in _WORD.findall(plain) if not known(one.lower())), "")
 
 
 def _repeats(words: list[str]) -> bool:
-    """A word right after itself, two words that come again, or any word three times."""
+    """A word right after itself, two words that come again, or a word that says something three times."""
     pairs = list(pairwise(words))
-    twice = any(a == b for a, b in pairs) or len(set(pairs)) < len(pairs)
-    return twice or any(words.count(one) > 2 for one in words)
+    twice = any(a == b for a, b in pairs) or any(
+        count > 1 and not set(pair) <= _SMALL for pair, count in Counter(pairs).items()
+    )
+    return twice or any(words.count(one) > 2 for one in set(words) - _SMALL)
