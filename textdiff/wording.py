@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Final
 
@@ -16,11 +16,17 @@ _WORD: Final = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?")
 _STUTTER: Final = re.compile(r"([a-z]{3,})\1", re.IGNORECASE)
 _QUOTED: Final = re.compile(r"`+[^`]*`+")
 _NAMED: Final = re.compile(r"\S*[\w)](?:[_./\\:=]|\(\))\S*|\S*\d\S*|\S*[a-z][A-Z]\S*")
-_SMALL: Final = frozenset(
-    ("a", "an", "the", "of", "to", "for", "from", "with", "and", "or", "in", "on", "by", "at", "as", "if")
-    + ("is", "are", "be", "that", "this", "when", "into")
+_PARTS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+SMALL: Final = frozenset(
+    "a,an,the,of,to,for,from,with,and,or,in,on,by,at,as,if,is,are,be,that,this,when,into".split(",")  # noqa: SIM905
 )  # may be said often, and end no text
 _LEAST_WORDS: Final = 3
+
+
+def words_of(texts: Iterable[str]) -> frozenset[str]:
+    """The words of prose and code, and the parts of names, in lower case."""
+    found = {word for text in texts for word in _WORD.findall(text)}
+    return frozenset(part.lower() for word in found for part in (word, *_PARTS.findall(word)))
 
 
 def fault(text: str, known: Callable[[str], bool]) -> str:
@@ -33,7 +39,7 @@ def fault(text: str, known: Callable[[str], bool]) -> str:
         return "repeats"
     if text.count("`") % 2 or text.count("(") != text.count(")") or text.count('"') % 2:
         return "open"
-    if words[-1] in _SMALL or text.rstrip()[-1] in ",:;(-/":
+    if text.split()[-1].lower().rstrip(".!?") in SMALL or text.rstrip()[-1] in ",:;(-/":
         return "unfinished"
     plain = _NAMED.sub(" ", _QUOTED.sub(" ", text))
     return next((f"no word {one}" for one in _WORD.findall(plain) if not known(one.lower())), "")
@@ -43,6 +49,6 @@ def _repeats(words: list[str]) -> bool:
     """A word right after itself, two words that come again, or a word that says something three times."""
     pairs = list(pairwise(words))
     twice = any(a == b for a, b in pairs) or any(
-        count > 1 and not set(pair) <= _SMALL for pair, count in Counter(pairs).items()
+        count > 1 and not set(pair) <= SMALL for pair, count in Counter(pairs).items()
     )
-    return twice or any(words.count(one) > 2 for one in set(words) - _SMALL)
+    return twice or any(words.count(one) > 2 for one in set(words) - SMALL)
