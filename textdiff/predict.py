@@ -91,7 +91,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("examples", type=Path, nargs="+")
     parser.add_argument("--steps", type=int, nargs="+", default=[16])
     parser.add_argument("--diversity", type=float, nargs="+", default=[1.0])
-    parser.add_argument("--guidance", type=float, default=1.5)
+    parser.add_argument("--guidance", type=float, default=1.0)
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--length-temperature", type=float, default=1.0)
     parser.add_argument("--count", type=int, default=8)

@@ -32,7 +32,7 @@ class Dials(msgspec.Struct, frozen=True, kw_only=True):
 
     steps: int = 16
     count: int = 8
-    guidance: float = 1.5
+    guidance: float = 1.0
     diversity: float = 1.0
     temperature: float = 1.0
     length_temperature: float = 1.0
