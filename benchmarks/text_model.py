@@ -315,6 +315,16 @@ def of_gate(found: Gate) -> Iterator[results.Figure]:
         )
 
 
+def verdict(rows: list[Row], gates: list[Gate]) -> results.Figure:
+    """Right or silent: a model is served only where it gains for certain and is right as often as today's texts."""
+    today = _near([(row.target, row.said["symbolic"]) for row in rows if row.said["symbolic"]])
+    good = [g.where for g in gates if g.gain > 2 * g.gain_error and g.model_near >= today]
+    name = (
+        f"{rows[0].task}: served (gains two standard errors, and says what people said in {today} % or more)"
+    )
+    return results.Figure(name, ", ".join(good) or "no")
+
+
 def of_training(log: Path) -> Iterator[results.Figure]:
     """Of the run's log."""
     records = read_log(log)
@@ -385,6 +395,7 @@ def main(arguments: list[str] | None = None) -> int:
         for where in WHERE:
             report.gates.append(gate(rows, where))
             listed += of_gate(report.gates[-1])
+        listed.append(verdict(rows, report.gates[-len(WHERE) :]))
     made = results.stamp(f"codeworld-text {answers.version}, {answers.kind}; {answers.dials}")
     print(results.markdown("The text model", made, listed))
     if given.out:
