@@ -14,6 +14,8 @@ from codeworld.errors import BadInput, CommandError
 if TYPE_CHECKING:
     import msgspec
 
+    from textdiff.phrase import Writer
+
 app = typer.Typer(
     name="codeworld",
     help="A private, offline code completion engine and language server.",
@@ -27,6 +29,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instea
 InProcess = Annotated[
     bool,
     typer.Option("--no-engine", help="Load the model into this process instead of asking the shared engine."),
+]
+WithModel = Annotated[
+    bool,
+    typer.Option(
+        "--model",
+        help="Let the text model offer a phrase where it is sure. Needs weights in CODEWORLD_TEXT_MODEL.",
+    ),
 ]
 Threshold = Annotated[
     float | None,
@@ -206,6 +215,7 @@ def docstring(
     ] = "",
     private: Annotated[bool, typer.Option("--private", help="Also what begins with an underscore.")] = False,
     write: Annotated[bool, typer.Option("--write", help="Change the files.")] = False,
+    model: WithModel = False,
     json: Json = False,
 ) -> None:
     """Docstrings that are missing, and corrections of those that signature or body made false. Says only what the code
@@ -217,7 +227,7 @@ def docstring(
     if summary and ":" not in where:
         raise BadInput("--summary needs FILE:QUALNAME")
     settings = Settings(style=Style(style) if style else None, summary=summary, private=private)
-    report, changed = cli_docstring.run(where, settings, write=write)
+    report, changed = cli_docstring.run(where, settings, write=write, writer=_writer(model))
     if json:
         _print_json(report)
     elif not write:
@@ -239,6 +249,7 @@ def commit_message(
     into: Annotated[
         Path | None, typer.Option("--into", metavar="FILE", help="Put it there, as a hook does.")
     ] = None,
+    model: WithModel = False,
     json: Json = False,
 ) -> None:
     """A message for what is staged: facts of the diff, in the words and the style of the repository's history."""
@@ -247,7 +258,7 @@ def commit_message(
     if install_hook:
         print(cli_commit.install(repo))
         return
-    made = cli_commit.compose(repo)
+    made = cli_commit.compose(repo, _writer(model))
     if made.note:
         _report(made.note, 0)
     if into is not None:
@@ -401,6 +412,15 @@ def evaluate(context: typer.Context) -> None:
 
 
 app.add_typer(train, name="train")
+
+
+def _writer(model: bool) -> Writer | None:
+    """The text model, where it is wanted and there."""
+    if not model:
+        return None
+    from textdiff import writer
+
+    return writer.installed()
 
 
 def _print_json(value: msgspec.Struct) -> None:

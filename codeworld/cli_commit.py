@@ -12,7 +12,7 @@ from codeworld.errors import BadInput, CommandError
 from textdiff.commit import hook
 from textdiff.commit.compose import Message
 from textdiff.commit.message import message
-from textdiff.phrase import Phrase
+from textdiff.phrase import Phrase, Writer
 
 # What the user asked for is wrong; for the rest there just is nothing to say.
 _BAD_INPUT = ("no-git", "no-repository", "no-work-tree")
@@ -29,12 +29,12 @@ class Printed(msgspec.Struct, frozen=True):
     note: str
 
 
-def compose(root: Path) -> Message:
+def compose(root: Path, writer: Writer | None = None) -> Message:
     """The message. Raises BadInput outside a repository, CommandError when nothing can be described."""
     if not root.is_dir():
         raise BadInput(f"{root} is not a directory" if root.exists() else f"{root} does not exist")
     with Console(stderr=True).status("reading the staged changes and the history"):
-        found = message(root)
+        found = message(root, writer)
     if isinstance(found, Reject):
         raise (BadInput if found.reason in _BAD_INPUT else CommandError)(f"{found.reason}: {found.detail}")
     return found

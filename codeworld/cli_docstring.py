@@ -19,6 +19,7 @@ from codeworld.repair.edits import Fix
 from codeworld.summary.sources import Sources
 from textdiff.docstring import document, project
 from textdiff.docstring.document import Offer, Settings
+from textdiff.phrase import Writer
 
 _SILENT_S = 1.0
 
@@ -45,7 +46,9 @@ class _Job(msgspec.Struct, frozen=True):
     offers: list[Offer]
 
 
-def run(where: str, settings: Settings, *, write: bool) -> tuple[Report, list[tuple[Path, str, str]]]:
+def run(
+    where: str, settings: Settings, *, write: bool, writer: Writer | None = None
+) -> tuple[Report, list[tuple[Path, str, str]]]:
     """Look, and write where asked to. Also returns (path, before, after) of each file.
     Raises BadInput, CommandError."""
     path, qualname = _place(where)
@@ -70,7 +73,10 @@ def run(where: str, settings: Settings, *, write: bool) -> tuple[Report, list[tu
                 raise
             continue
         before = project.committed(one, root)
-        found = document.offers(text, project=known, before=before, qualname=qualname, settings=settings)
+        told = msgspec.structs.replace(settings, path=_within(one, root))
+        found = document.offers(
+            text, project=known, before=before, qualname=qualname, settings=told, writer=writer
+        )
         if isinstance(found, Reject):
             reasons.append(Documented(str(one), (), f"{found.reason}: {found.detail}".strip(": ")))
         else:
@@ -88,6 +94,11 @@ def run(where: str, settings: Settings, *, write: bool) -> tuple[Report, list[tu
             cli_fix.write(one, before, Fix((), after, "docstring", 1.0))
     files = tuple(Documented(str(job.path), tuple(job.offers)) for job in jobs)
     return Report(files, len(paths), len(changed) if write else 0), changed
+
+
+def _within(path: Path, root: Path) -> str:
+    path = path.resolve()
+    return path.relative_to(root.resolve()).as_posix() if path.is_relative_to(root.resolve()) else path.name
 
 
 def _place(where: str) -> tuple[Path, str | None]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 import msgspec
+
+from textdiff import wording
 
 THRESHOLD = 0.5  # a model's phrase below it is not offered
 
@@ -46,13 +48,22 @@ class Writer(Protocol):
 
 
 def best(
-    writer: Writer | None, task: str, source: str, *, prefix: str = "", allowed: Callable[[str], bool]
+    writer: Writer | None,
+    task: str,
+    source: str,
+    *,
+    prefix: str = "",
+    allowed: Callable[[str], bool],
+    words: Callable[[], Iterable[str]],
 ) -> str:
-    """The model's phrase for a slot; "" without a model, when it is not sure, or when what it says is not allowed."""
-    if writer is None:
+    """The model's phrase for a slot; "" without a model, when it is not sure, when what it says is not allowed, or when
+    it is no prose: a word that neither English function words nor the project's texts (``words``) have is none."""
+    if writer is None or not source:
         return ""
+    known = wording.words_of(words()) | wording.SMALL
     for one in writer(task, source, prefix=prefix, allowed=allowed):
         text = " ".join(one.text.split())
-        if one.confidence >= THRESHOLD and text and allowed(text):
+        sure = one.confidence >= THRESHOLD and text and allowed(text)
+        if sure and not wording.fault(text, known.__contains__):
             return text
     return ""

@@ -1,4 +1,4 @@
-"""Write texts for a file of examples with a checkpoint, so that they can be scored elsewhere (``textdiff.evaluate``).
+"""Write texts for a file of examples with a checkpoint; ``benchmarks.text_model`` scores them.
 
     python -m textdiff.predict CHECKPOINT OUT EXAMPLES.jsonl… --steps 1 4 16 --limit 1000
 
@@ -91,7 +91,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("examples", type=Path, nargs="+")
     parser.add_argument("--steps", type=int, nargs="+", default=[16])
     parser.add_argument("--diversity", type=float, nargs="+", default=[1.0])
-    parser.add_argument("--guidance", type=float, default=1.5)
+    parser.add_argument("--guidance", type=float, default=1.0)
+    parser.add_argument("--temperature", type=float, default=1.0)
+    parser.add_argument("--length-temperature", type=float, default=1.0)
     parser.add_argument("--count", type=int, default=8)
     parser.add_argument("--limit", type=int, help="questions of each set, evenly spread")
     parser.add_argument("--batch", type=int, default=64)
@@ -105,7 +107,14 @@ def main(arguments: list[str] | None = None) -> int:
         questions = read_questions(path, given.limit)
         for steps in given.steps:
             for diversity in given.diversity:
-                dials = Dials(steps=steps, count=given.count, guidance=given.guidance, diversity=diversity)
+                dials = Dials(
+                    steps=steps,
+                    count=given.count,
+                    guidance=given.guidance,
+                    diversity=diversity,
+                    temperature=given.temperature,
+                    length_temperature=given.length_temperature,
+                )
                 begin = time.monotonic()
                 found = list(answers(sampler, questions, dials, given.batch))
                 seconds = time.monotonic() - begin

@@ -26,12 +26,16 @@ from textdiff.stream import tokenise
 
 
 class Dials(msgspec.Struct, frozen=True, kw_only=True):
-    """How to sample: denoising steps, candidates, guidance (1: none), and the diversity dial."""
+    """How to sample: denoising steps, candidates, guidance (1: none; below it the source counts for less), and the
+    diversity dial. ``temperature`` divides what the network adds to the posterior, ``length_temperature`` its logits of
+    lengths: above 1 for weights that are surer than they are right."""
 
     steps: int = 16
     count: int = 8
-    guidance: float = 1.5
+    guidance: float = 1.0
     diversity: float = 1.0
+    temperature: float = 1.0
+    length_temperature: float = 1.0
 
 
 class Candidate(NamedTuple):
@@ -126,7 +130,8 @@ class Sampler:
             if kind == "autoregressive":  # which needs no length; prefixes of one length are written together
                 rows.setdefault(len(prefix), []).extend([number] * dials.count)
                 continue
-            for size, count in allotted(shares, dials.count, len(prefix)):
+            softened = [share ** (1 / dials.length_temperature) for share in shares]
+            for size, count in allotted(softened, dials.count, len(prefix)):
                 rows.setdefault(size, []).extend([number] * count)
         write = {"gaussian": self._denoise, "masked": self._unmask, "autoregressive": self._left_to_right}[
             kind
@@ -134,14 +139,14 @@ class Sampler:
         found: list[list[Candidate]] = [[] for _ in asked.prefixes]
         for size, numbers in rows.items():
             length = size + 1 if kind == "autoregressive" else size
-            written = write(self._canvas(asked, length, numbers), dials, generator, should_stop)
+            written = write(self.canvas(asked, length, numbers), dials, generator, should_stop)
             if written is None:
                 return None
             for number, ids, logprobs in zip(numbers, written[0].tolist(), written[1].tolist(), strict=True):
                 found[number].append(_cut(ids, logprobs))
         return found
 
-    def _canvas(self, asked: Asked, size: int, numbers: list[int]) -> Canvas:
+    def canvas(self, asked: Asked, size: int, numbers: list[int]) -> Canvas:
         """Canvases of ``size`` tokens for the sources ``numbers``."""
         index = torch.tensor(numbers, device=self.device)
         ids = torch.full((len(numbers), size), END, device=self.device)
@@ -167,15 +172,17 @@ class Sampler:
             asked.hidden[index],
         )
 
-    def _guided(self, x: Tensor, canvas: Canvas, posterior: Tensor | None, guidance: float) -> Tensor:
+    def guided(self, x: Tensor, canvas: Canvas, posterior: Tensor | None, dials: Dials) -> Tensor:
         """Logits [B, T, vocabulary] fp32, special tokens but END ruled out."""
         network = self.network
-        hidden = network.decode(x, canvas.positions, canvas.seen, canvas.attend)
-        logits = network.logits(hidden, posterior).float()
-        if guidance != 1.0:
+        logits = network.logits(network.decode(x, canvas.positions, canvas.seen, canvas.attend)).float()
+        if dials.guidance != 1.0:
             hidden = network.decode(x, canvas.positions, canvas.seen_task, canvas.attend_task)
-            plain = network.logits(hidden, posterior).float()
-            logits = plain + guidance * (logits - plain)
+            plain = network.logits(hidden).float()
+            logits = plain + dials.guidance * (logits - plain)
+        logits = logits / dials.temperature
+        if posterior is not None:  # exact, so neither guided nor softened
+            logits = logits + posterior @ network.codebook.rows().T
         return logits.index_fill_(-1, self.barred, -torch.inf)
 
     def _denoise(
@@ -194,7 +201,7 @@ class Sampler:
             z = torch.where(fixed, clean, z)
             gamma = now.expand(given.shape)
             x = network.noisy_input(z, gamma, guess, given)
-            logits = self._guided(x, canvas, network.posterior(z, gamma), dials.guidance)
+            logits = self.guided(x, canvas, network.posterior(z, gamma), dials)
             expected = logits.softmax(-1) @ rows
             guess = torch.where(fixed, torch.zeros_like(expected), expected)
             (alpha, sigma), (alpha_then, sigma_then) = alpha_sigma(now), alpha_sigma(then)
@@ -218,7 +225,7 @@ class Sampler:
             if should_stop():
                 return None
             x = self.network.embedding(torch.where(masked, MASK, ids))
-            logits = self._guided(x, canvas, None, dials.guidance)
+            logits = self.guided(x, canvas, None, dials)
             drawn, chosen = self._drawn(logits, dials.diversity, generator)
             ids, logprobs = torch.where(masked, drawn, ids), torch.where(masked, chosen, logprobs)
             left = masked.sum(1, keepdim=True) * (dials.steps - 1 - step) // (dials.steps - step)

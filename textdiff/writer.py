@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final
 import msgspec
 
 from codeworld.errors import ModelMissing
+from textdiff import phrase
 from textdiff.choose import ranked
 
 if TYPE_CHECKING:
@@ -33,6 +34,16 @@ class Written(msgspec.Struct, frozen=True):
 def anything(text: str) -> bool:
     """No constraint."""
     return bool(text)
+
+
+def installed(device: str = "cpu") -> phrase.Writer | None:
+    """What the features take; None where there are no weights, or damaged ones: they then go on without a model."""
+    writer = Writer(device=device)
+    try:
+        writer.load()
+    except ModelMissing:
+        return None
+    return writer.write
 
 
 class Writer:
@@ -74,7 +85,7 @@ class Writer:
 
         if not source.startswith(task + "\n"):
             source = f"{task}\n{source}"
-        sampler = self._load()
+        sampler = self.load()
         generator = torch.Generator(device=sampler.device).manual_seed(self.seed)
         asked = sampler.read([source], [prefix])
         dials = Dials(steps=steps, count=count, diversity=diversity)
@@ -85,7 +96,8 @@ class Writer:
         order = ranked(texts, [one.logprob_nats for one in found[0]])
         return [Written(text, confidence) for text, confidence in order if allowed(text)]
 
-    def _load(self) -> Sampler:
+    def load(self) -> Sampler:
+        """Raises ModelMissing."""
         if self._sampler is None:
             if not self.installed():
                 raise ModelMissing(f"no text model is installed: {self.folder} has no config.json")

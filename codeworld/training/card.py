@@ -18,7 +18,8 @@ import msgspec
 from codeworld.training import report
 from codeworld.training.corpus import Report, table
 
-SHOWN = ("token", "stream", "fill", "canvas", "label", "quality")
+SHOWN = ("token", "stream", "fill", "canvas", "label", "quality", "length")
+DRAWN = (("stream", "fill", "canvas"), ("token",))  # of the code model's runs and of the text model's
 
 
 def corpus_page(built: Report) -> str:
@@ -52,33 +53,47 @@ def training_page(logs: dict[str, list[dict[str, Any]]]) -> str:
     for name, records in logs.items():
         last = records[-1]
         tail = records[-max(1, len(records) // 20) :]
-        losses = [f"{sum(r[key] for r in tail) / len(tail):.3f}" for key in SHOWN]
+        losses = [f"{sum(r[key] for r in tail) / len(tail):.3f}" if key in last else "–" for key in SHOWN]
         speed = last["tokens"] / last["seconds"]
         peak = last.get("of_peak", 0.0)
         rows.append([name, f"{last['tokens'] / 1e6:.0f}", f"{last['seconds'] / 60:.1f}", f"{speed / 1e3:.0f}",
                      f"{100 * peak:.0f}", *losses])  # fmt: skip
     head = ["run", "M tokens", "minutes", "k tokens/s", "% of matmul peak", *SHOWN]
-    note = "Losses in nats per token (quality: per visible token), means of the last twentieth of the run."
+    note = (
+        "Losses in nats per token (quality: per visible token; length: per text), means of the last twentieth of the"
+        " run. Losses of the text model are over all noise levels: no perplexity."
+    )
     return "\n".join(["# Training runs", "", *report.table(head, rows), "", note]) + "\n"
 
 
 def plot(logs: dict[str, list[dict[str, Any]]], path: Path) -> None:
-    """Loss over tokens, runs behind one another. Needs matplotlib (the ``eval`` extra)."""
-    figure = importlib.import_module("matplotlib.figure").Figure(figsize=(7, 4))
-    axes = figure.subplots()
-    for colour, key in enumerate(("stream", "fill", "canvas")):
-        before = 0
-        for number, records in enumerate(logs.values()):
-            points = [((before + r["tokens"]) / 1e6, r[key]) for r in records]
-            smooth = [
-                (points[i][0], sum(v for _, v in points[max(0, i - 4) : i + 1]) / (i + 1 - max(0, i - 4)))
-                for i in range(len(points))
-            ]
-            axes.plot(*zip(*smooth, strict=True), color=f"C{colour}", label=None if number else key)
-            before += records[-1]["tokens"]
-    axes.set(xlabel="million tokens", ylabel="nats per token", ylim=(0.8, 4))
-    axes.legend()
+    """Loss over tokens, the runs of one model behind one another; a panel for each model. Needs matplotlib (the
+    ``eval`` extra)."""
+    of_code = [own for own in logs.values() if DRAWN[0][0] in own[-1]]
+    of_text = [own for own in logs.values() if DRAWN[0][0] not in own[-1]]
+    groups = [(keys, runs) for keys, runs in zip(DRAWN, (of_code, of_text), strict=True) if runs]
+    figure = importlib.import_module("matplotlib.figure").Figure(figsize=(7, 4 * len(groups)))
+    for number, (keys, runs) in enumerate(groups):
+        axes = figure.add_subplot(len(groups), 1, number + 1)
+        for colour, key in enumerate(keys):
+            _draw(axes, runs, key, f"C{colour}")
+        axes.set(xlabel="million tokens", ylabel="nats per token", ylim=(0.8, 4))
+        axes.set_title("code model" if keys == DRAWN[0] else "text model")
+        axes.legend()
     figure.savefig(path, metadata={"Date": None}, bbox_inches="tight")
+
+
+def _draw(axes: Any, runs: list[list[dict[str, Any]]], key: str, colour: str) -> None:
+    """One loss, smoothed over five records."""
+    before = 0
+    for number, records in enumerate(runs):
+        points = [((before + r["tokens"]) / 1e6, r[key]) for r in records]
+        smooth = [
+            (points[i][0], sum(v for _, v in points[max(0, i - 4) : i + 1]) / (i + 1 - max(0, i - 4)))
+            for i in range(len(points))
+        ]
+        axes.plot(*zip(*smooth, strict=True), color=colour, label=None if number else key)
+        before += records[-1]["tokens"]
 
 
 def main(arguments: list[str] | None = None) -> int:

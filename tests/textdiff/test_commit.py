@@ -169,17 +169,23 @@ def test_the_model_may_say_only_what_exists(repo: Repository) -> None:
         def __init__(self, text: str) -> None:
             self.text = text
 
-    offered = ["Add `invented_name` to boxes", "Cut boxes in 7 pieces", "Let `take` start late"]
+    offered = [
+        "Add `invented_name` to boxes",
+        "Cut boxes in 7 pieces",
+        "Boxes boxes boxes of `take`",
+        "Let `take` start late",
+    ]
 
     def writer(task: str, source: str, *, allowed: object, **more: object) -> list[Text]:
+        assert source.startswith("commit\n| Start early, not late, and let it be\nM box.py\n")
         return [Text(one) for one in offered]
 
-    repo.commit("Start", box_py=CODE)
+    repo.commit("Start early, not late, and let it be", box_py=CODE)
     repo.stage("box.py", CODE.replace("count)", "count, start)"))
     found = message(repo.root, writer)  # type: ignore[arg-type]
     assert isinstance(found, Message)
-    assert (found.subject, found.phrases[0].source) == (offered[2], "writer")
-    del offered[2]
+    assert (found.subject, found.phrases[0].source) == (offered[3], "writer")
+    del offered[3]
     found = message(repo.root, writer)  # type: ignore[arg-type]
     assert isinstance(found, Message)
     assert found.phrases[0].source == "facts"

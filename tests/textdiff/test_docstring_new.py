@@ -187,11 +187,17 @@ def test_the_model_may_name_only_what_exists() -> None:
 
     def writer(task: str, source: str, *, allowed: object, **more: object) -> list[Text]:
         assert "def frob" in source
-        return [Text("Call `missing_thing` often"), Text("Call `helper` twice")]
+        return [
+            Text("Call `missing_thing` often"),
+            Text("Call call `helper` often"),
+            Text("Call `helper` twicewise"),
+            Text("Call `helper` often"),
+        ]
 
-    found = offers("def frob(x):\n    helper()\n    helper()\n", qualname="frob", writer=writer)  # type: ignore[arg-type]
+    text = '"""Call helpers, often."""\n\n\ndef frob(x):\n    helper()\n    helper()\n'
+    found = offers(text, qualname="frob", writer=writer)  # type: ignore[arg-type]
     assert isinstance(found, list)
-    assert (found[0].phrases[0].text, found[0].phrases[0].source) == ("Call `helper` twice.", "writer")
+    assert (found[0].phrases[0].text, found[0].phrases[0].source) == ("Call `helper` often.", "writer")
 
 
 @pytest.mark.parametrize("style", NAMES)

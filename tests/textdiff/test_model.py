@@ -22,7 +22,7 @@ from textdiff.loss import Objective, copied, target_sees
 from textdiff.sampler import Dials, Sampler, allotted
 from textdiff.schedule import Schedule
 from textdiff.stream import Mixture, Packer, Pieces, RowShape, TextRows, tokenise
-from textdiff.writer import Writer
+from textdiff.writer import Writer, installed
 
 KINDS: tuple[Kind, ...] = ("gaussian", "masked", "autoregressive")
 SHAPE = RowShape(sources=128, targets=64, docs=8)
@@ -183,6 +183,34 @@ def test_the_writer_ranks_and_obeys(folder: Path, tmp_path: Path) -> None:
     assert writer.write("commit", "commit\nM a.py", count=4, steps=2, allowed=lambda text: False) == []
     with pytest.raises(ModelMissing, match="no text model is installed"):
         Writer(tmp_path).write("commit", "commit\nM a.py")
+
+
+def test_features_go_on_without_weights_and_with_damaged_ones(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CODEWORLD_TEXT_MODEL", str(tmp_path / "none"))
+    assert installed() is None
+    damaged = tmp_path / "damaged"
+    damaged.mkdir()
+    (damaged / "config.json").write_text("{")
+    monkeypatch.setenv("CODEWORLD_TEXT_MODEL", str(damaged))
+    assert installed() is None
+    monkeypatch.setenv("CODEWORLD_TEXT_MODEL", str(folder))
+    writer = installed()
+    assert writer is not None
+    assert writer("commit", "commit\nM a.py", count=2, steps=2, allowed=bool)
+
+
+def test_temperatures_and_guidance_leave_the_posterior_alone(folder: Path) -> None:
+    sampler = Writer(folder).load()
+    asked = sampler.read(["commit\nM a.py"], [""])
+    canvas = sampler.canvas(asked, 8, [0])
+    x = torch.randn(1, 8, sampler.network.config.width)
+    posterior = torch.randn(1, 8, sampler.network.config.code_size)
+    bare = sampler.guided(x, canvas, None, Dials(guidance=1.0))
+    both = sampler.guided(x, canvas, posterior, Dials(guidance=1.0, temperature=2.0))
+    exact = posterior @ sampler.network.codebook.rows().T
+    assert torch.allclose(both[..., 10:], (bare / 2 + exact)[..., 10:], atol=1e-4)
 
 
 def test_the_text_that_agrees_with_the_others_comes_first() -> None:

@@ -18,6 +18,7 @@ from textdiff.commit.retrieve import Index, adapt, holds_for, parts
 from textdiff.commit.style import Style
 from textdiff.entities import Vocabulary
 from textdiff.phrase import Phrase, Writer, best
+from textdiff.source import HISTORY_SUBJECTS, commit_source
 
 _NEIGHBOURS = 8
 _NEAR = 0.35  # similarity from which the words of a past commit are worth more than plain facts
@@ -52,11 +53,12 @@ class Around:
     parts_of: Callable[[str], dict[str, str]]
 
 
-def compose(diff: Diff, around: Around, writer: Writer | None = None) -> Message:
-    """The message of a diff. There always is one: that files were updated is true, and names nothing."""
+def compose(diff: Diff, around: Around, writer: Writer | None = None, patch: str = "") -> Message:
+    """The message of a diff. There always is one: that files were updated is true, and names nothing. ``patch``: the
+    diff as git shows it, for the writer."""
     facts = understand(diff)
     known = Vocabulary([diff.text(), around.paths, diff.branch])
-    for source, subject in _candidates(diff, facts, around, known, writer):
+    for source, subject in _candidates(diff, facts, around, known, writer, patch):
         dressed = dress(subject, diff, facts, around.style, as_written=source == "history")
         if dressed and known.allows(bare(dressed, around.style)):
             break
@@ -69,18 +71,23 @@ def compose(diff: Diff, around: Around, writer: Writer | None = None) -> Message
 
 
 def _candidates(
-    diff: Diff, facts: Facts, around: Around, known: Vocabulary, writer: Writer | None
+    diff: Diff, facts: Facts, around: Around, known: Vocabulary, writer: Writer | None, patch: str
 ) -> Iterator[tuple[str, str]]:
     """(source, subject) in order of trust."""
-    told = "\n".join(templates.sentence(one) for one in facts.facts[:40])
-    phrase = best(writer, "commit", told, allowed=known.allows)
-    if phrase:
-        yield "writer", phrase
     entries = facts.of("changelog")
     if len(entries) == 1 and around.style.latin:
         yield "changelog", entries[0].name
     if around.style.seen >= _ENOUGH:
         yield from (("history", one) for one in _from_history(diff, facts, around))
+    if writer is not None and patch:  # worse than what people wrote, and asked only where that does not fit
+        earlier = around.index.about((one.path for one in diff.files), HISTORY_SUBJECTS)
+
+        def words() -> list[str]:
+            return [diff.text(), *around.index.subjects]
+
+        phrase = best(writer, "commit", commit_source(patch, earlier), allowed=known.allows, words=words)
+        if phrase:
+            yield "writer", phrase
     yield from (("facts", one) for one in templates.subjects(diff, facts))
 
 

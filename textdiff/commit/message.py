@@ -35,7 +35,8 @@ def message(
         return Reject("cancelled")
     paths = git.text(top, "ls-files", "-z").replace("\0", "\n")
     learnt = around(top, "HEAD", paths)
-    return Reject("cancelled") if should_stop() else compose(found, learnt, writer)
+    patch = git.text(top, "diff", "--cached", "--no-ext-diff", "--no-textconv") if writer else ""
+    return Reject("cancelled") if should_stop() else compose(found, learnt, writer, patch)
 
 
 def around(root: Path, revision: str, paths: str) -> Around:

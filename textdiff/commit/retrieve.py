@@ -81,6 +81,17 @@ class Index:
                 squares[number] += (weight * self._idf[feature]) ** 2
         self._norms = [math.sqrt(one) or 1.0 for one in squares]
 
+    @property
+    def subjects(self) -> list[str]:
+        """Newest first."""
+        return [one.subject for one in self._pasts]
+
+    def about(self, paths: Iterable[str], count: int) -> list[str]:
+        """Subjects of the newest commits that changed one of the files, none twice."""
+        features = {f"p:{path}" for path in paths}
+        found = (one.subject for one in self._pasts if not features.isdisjoint(one.bag))
+        return list(dict.fromkeys(found))[:count]
+
     @cached_property
     def habits(self) -> frozenset[str]:
         """The subjects, in lower case, that were written more than once."""

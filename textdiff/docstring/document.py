@@ -39,11 +39,12 @@ class Offer(msgspec.Struct, frozen=True):
 
 class Settings(msgspec.Struct, frozen=True):
     """``style``: the project's when None; ``summary``: the user's own words for a single target; ``private``: also
-    what only the module itself uses."""
+    what only the module itself uses; ``path``: the module's in the project, which the model is told."""
 
     style: Style | None = None
     summary: str = ""
     private: bool = False
+    path: str = ""
 
 
 def offers(
@@ -130,7 +131,7 @@ def _offer(
 ) -> Offer | Reject:
     if target.docstring is not None:
         return _updated(source, target, before, style)
-    builder = Builder(source, target, project, writer, settings.summary)
+    builder = Builder(source, target, project, writer, settings.summary, settings.path)
     content = builder.content(style)
     if isinstance(content, Reject):
         return content

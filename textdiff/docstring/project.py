@@ -47,6 +47,10 @@ class Project:
                     if item.text:
                         self._parameters[name][item.text] += 1
 
+    def texts(self) -> list[str]:
+        """All docstrings."""
+        return self._docstrings
+
     def style(self) -> Style:
         """The style of most docstrings."""
         return styles.detect(self._docstrings, width=self._width)

@@ -12,6 +12,7 @@ from textdiff.docstring.understand import Parameter, Source, Target, is_iterator
 from textdiff.docstring.verbs import VERBS
 from textdiff.entities import Vocabulary
 from textdiff.phrase import Phrase, Writer, best
+from textdiff.source import definitions, docstring_source
 
 _UNFIT = ('"""', "'''", "\\", "\n", "\t")
 
@@ -20,12 +21,17 @@ class Builder:
     """Collects a docstring's content; ``used`` are the phrases in it and where they came from."""
 
     def __init__(
-        self, source: Source, target: Target, project: Project, writer: Writer | None, given: str
+        self,
+        source: Source,
+        target: Target,
+        project: Project,
+        writer: Writer | None,
+        given: str,
+        path: str = "",
     ) -> None:
         self._source, self._target, self._project, self._writer = source, target, project, writer
-        self._given = given
+        self._given, self._path = given, path
         self._known = Vocabulary([source.text])
-        self._code = source.segment(target.node) if target.kind != "module" else source.text
         self.used: list[Phrase] = []
 
     def content(self, style: Style) -> Content | Reject:
@@ -55,8 +61,7 @@ class Builder:
         target = self._target
         if self._given:
             yield Phrase("summary", phrases.sentence(self._given), "given")
-        written = best(self._writer, "docstring", self._code, allowed=self._known.allows)
-        if written:
+        if written := self._written():
             yield Phrase("summary", phrases.sentence(written), "writer")
         if target.owner:
             bases = next((one.bases for one in self._source.targets if one.name == target.owner), ())
@@ -64,6 +69,19 @@ class Builder:
             if first.endswith(".") and first.split(" ")[0].lower() in VERBS and ". " not in first:
                 yield Phrase("summary", first, "override")
         yield from phrases.certain(self._source, target)
+
+    def _written(self) -> str:
+        """What the model says of a function or class; it has learnt nothing of modules."""
+        if self._writer is None:
+            return ""
+        text, row = self._source.text, self._target.line + 1
+        code = next((one.code for one in definitions(text) if one.line == row), "")
+        asked = docstring_source(code, path=self._path, name=self._target.qualname) if code else ""
+
+        def words() -> list[str]:
+            return [text, *self._project.texts()]
+
+        return best(self._writer, "docstring", asked, allowed=self._known.allows, words=words)
 
     def _parameter(self, parameter: Parameter, style: Style) -> Entry:
         text = self._project.described(parameter.name)
