@@ -1,7 +1,15 @@
 // The language server's process: start, stop, what it announces, and asking it to do things.
 import * as os from 'node:os';
 import * as vscode from 'vscode';
-import { ExecuteCommandRequest, LanguageClient, State, TransportKind } from 'vscode-languageclient/node';
+import {
+  CodeActionRequest,
+  CodeActionTriggerKind,
+  ExecuteCommandRequest,
+  LanguageClient,
+  State,
+  TransportKind,
+  type CodeAction,
+} from 'vscode-languageclient/node';
 import { findProgram, isExecutable } from './environment';
 import type { Gate } from './gate';
 import { middleware, serverSettings } from './middleware';
@@ -65,6 +73,19 @@ export class Server {
     return (await this.client.sendRequest(ExecuteCommandRequest.type, params, token)) as T;
   }
 
+  /** What the server offers of one kind of code action at a place; nothing when it is not running. */
+  async actions(document: vscode.Uri, range: vscode.Range, kind: string): Promise<CodeAction[]> {
+    if (!this.client || this.phase !== 'running') {
+      return [];
+    }
+    const params = {
+      textDocument: { uri: this.uri(document) },
+      range: this.client.code2ProtocolConverter.asRange(range),
+      context: { diagnostics: [], only: [kind], triggerKind: CodeActionTriggerKind.Invoked },
+    };
+    return ((await this.client.sendRequest(CodeActionRequest.type, params)) ?? []) as CodeAction[];
+  }
+
   /** A URI as the server knows it. */
   uri(uri: vscode.Uri): string {
     return this.client?.code2ProtocolConverter.asUri(uri) ?? uri.toString();
@@ -122,6 +143,7 @@ export class Server {
       initializationFailedHandler: () => false,
       middleware: middleware(
         this.gate,
+        this.uri(vscode.Uri.joinPath(this.context.extensionUri, 'package.json')),
         () => this.client,
         (change) => {
           this.thinking += change;

@@ -25,7 +25,7 @@ export function registerCommit(context: vscode.ExtensionContext, server: Server)
       if (!repository) {
         return;
       }
-      const written = await run<Written>(server, 'writing a commit message', 'commitMessage', [
+      const written = await run<Written>(server, 'reading the staged changes', 'commitMessage', [
         server.uri(repository.rootUri),
       ]);
       if (written?.message) {
