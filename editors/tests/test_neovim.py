@@ -151,7 +151,7 @@ def test_a_docstring_is_written(nvim: Start) -> None:
     written = '    """Return ``separator.join(names)``."""\n    return separator.join(names)'
     wait_for("the docstring", lambda: editor.text().endswith(written))
     editor.keys(":Codeworld docstring<CR>")
-    wait_for("the word of it", lambda: "no docstring to offer: up-to-date" in editor.messages())
+    wait_for("the word of it", lambda: "no docstring to offer: up to date" in editor.messages())
     editor.keys("gg:Codeworld docstring<CR>")
     wait_for("the word of it", lambda: "no function or class at the cursor" in editor.messages())
 
@@ -160,7 +160,7 @@ def test_a_commit_message_is_written(nvim: Start, shop: Path) -> None:
     """Once there is something to say."""
     editor = nvim()
     editor.keys(":Codeworld commit<CR>")
-    wait_for("the word of it", lambda: "no commit message to offer" in editor.messages())
+    wait_for("the word of it", lambda: "no commit message to offer: nothing staged" in editor.messages())
     assert editor.text() + "\n" == scene.OFFERS
     (shop / "README.md").write_text(scene.FILES["README.md"] + "\nPrices are in cents.\n")
     subprocess.run(["git", "-C", str(shop), "add", "-A"], check=True)

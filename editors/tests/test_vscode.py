@@ -15,7 +15,7 @@ from playwright.sync_api import BrowserContext, Locator, expect
 from editors.tests import scene
 from editors.tests.code_server import CodeServer
 from editors.tests.processes import engines, servers, wait_for
-from editors.tests.workbench import Workbench, plain
+from editors.tests.workbench import PATIENCE_MS, Workbench, plain
 
 pytestmark = pytest.mark.timeout(300)
 Code = Callable[..., CodeServer]
@@ -321,6 +321,7 @@ def test_generated_tests_go_into_their_own_file(opened: Callable[[str], Workbenc
     root = window.file.parent.parent
     window.command("Codeworld: Generate Tests")
     panel = preview(window)
+    expect(window.notification("generating tests")).to_have_count(0)
     window.picture(pictures / "vscode-tests-preview.png")
     assert not list(root.rglob("test_*"))
     panel.locator(".monaco-button", has_text="Apply").click()
@@ -353,7 +354,7 @@ def test_a_docstring_is_written(window: Workbench, pictures: Path) -> None:
     window.page.locator(".view-line", has_text='"""Return').wait_for()
     window.picture(pictures / "vscode-docstring.png")
     window.command("Codeworld: Write or Update the Docstring")
-    window.notification("Codeworld has no docstring to offer: up-to-date").wait_for()
+    window.notification("Codeworld has no docstring to offer: up to date").wait_for()
     written = '    """Return ``separator.join(names)``."""\n    return separator.join(names)'
     assert window.saved() == scene.OFFERS + "\n\n\ndef join(names, separator):\n" + written
 
@@ -365,20 +366,39 @@ def test_a_docstring_of_nothing_says_so(window: Workbench) -> None:
     assert window.file.read_text() == scene.OFFERS
 
 
-def test_a_commit_message_is_written_into_its_box(window: Workbench, pictures: Path) -> None:
-    """By the button in the source-control view; once there is something to say."""
-    root = window.file.parent.parent
-    announced(window, "commit message")
-    window.press("Control+Shift+g")
-    button = window.page.locator('.pane-header a[aria-label*="Write a Commit Message"]').first
-    button.click()
-    window.notification("Codeworld has no commit message to offer").wait_for()
+def write_commit_message(window: Workbench) -> None:
+    """By the button in the source-control view."""
+    window.page.locator('.pane-header a[aria-label*="Write a Commit Message"]').first.click()
+
+
+def stage_a_change(root: Path) -> None:
     (root / "README.md").write_text(scene.FILES["README.md"] + "\nPrices are in cents.\n")
     subprocess.run(["git", "-C", str(root), "add", "-A"], check=True)
-    button.click()
-    box = window.page.locator(".scm-editor .view-lines")
-    expect(box).to_contain_text("README")
+
+
+def test_a_commit_message_is_written_into_its_box(window: Workbench, pictures: Path) -> None:
+    """Once there is something to say."""
+    announced(window, "commit message")
+    window.press("Control+Shift+g")
+    write_commit_message(window)
+    window.notification("Codeworld has no commit message to offer: nothing staged").wait_for()
+    stage_a_change(window.file.parent.parent)
+    write_commit_message(window)
+    expect(window.page.locator(".scm-editor .view-lines")).to_contain_text("README")
     window.picture(pictures / "vscode-commit-message.png")
+
+
+def test_a_commit_message_where_a_part_of_the_repository_is_open(
+    code: Code, browser: BrowserContext, shop: Path
+) -> None:
+    stage_a_change(shop)
+    settings = {"git.openRepositoryInParentFolders": "always"}
+    window = code(settings).open(browser, shop / "shop", shop / "shop/offers.py")
+    window.wait_for_model()
+    window.press("Control+Shift+g")
+    write_commit_message(window)
+    expect(window.page.locator(".scm-editor .view-lines")).to_contain_text("README", timeout=PATIENCE_MS)
+    window.page.close()
 
 
 def test_the_walkthrough_and_a_dark_theme(window: Workbench, pictures: Path) -> None:

@@ -22,13 +22,14 @@ export function serverSettings(): Record<string, unknown> {
   return { ...Object.fromEntries(sections), tests };
 }
 
-/** `thinking` is told when a completion is waited for, and when not any more; `existing` is the URI of any file that
- *  there is. */
+/** `thinking` is told when a completion is waited for, and when not any more, `editing` when the server has an edit
+ *  applied; `existing` is the URI of any file that there is. */
 export function middleware(
   gate: Gate,
   existing: string,
   client: () => BaseLanguageClient | undefined,
   thinking: (change: 1 | -1) => void,
+  editing: () => void,
 ): Middleware {
   return {
     async provideInlineCompletionItems(document, position, context, token, next) {
@@ -46,7 +47,7 @@ export function middleware(
       const running = client();
       return running ? resolve(running, existing, item, token) : next(item, token);
     },
-    workspace: { handleApplyEdit: applyEdit(existing), configuration },
+    workspace: { handleApplyEdit: applyEdit(existing, editing), configuration },
   };
 }
 
@@ -65,10 +66,12 @@ async function resolve(
   return client.protocol2CodeConverter.asCodeAction(resolved, token);
 }
 
-function applyEdit(existing: string): NonNullable<Workspace['handleApplyEdit']> {
+function applyEdit(existing: string, editing: () => void): NonNullable<Workspace['handleApplyEdit']> {
   const never = new vscode.CancellationTokenSource().token; // next() wants one and does not look at it
-  return (params, next) =>
-    next({ ...params, edit: shown(params.edit, params.label ?? 'Codeworld', existing) }, never);
+  return (params, next) => {
+    editing();
+    return next({ ...params, edit: shown(params.edit, params.label ?? 'Codeworld', existing) }, never);
+  };
 }
 
 function shown(edit: WorkspaceEdit, label: string, existing: string): WorkspaceEdit {

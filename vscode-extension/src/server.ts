@@ -22,6 +22,7 @@ export type Phase = 'off' | 'starting' | 'running' | 'failed' | 'missing';
 export class Server {
   private client: LanguageClient | undefined;
   private readonly changes = new vscode.EventEmitter<void>();
+  private readonly edits = new vscode.EventEmitter<void>();
   private readonly missing = new vscode.EventEmitter<void>();
   private turn: Promise<unknown> = Promise.resolve();
   readonly onChange = this.changes.event;
@@ -86,6 +87,16 @@ export class Server {
     return ((await this.client.sendRequest(CodeActionRequest.type, params)) ?? []) as CodeAction[];
   }
 
+  /** Resolves when the server has the next edit applied. */
+  nextEdit(): Promise<void> {
+    return new Promise((resolve) => {
+      const listening = this.edits.event(() => {
+        listening.dispose();
+        resolve();
+      });
+    });
+  }
+
   /** A URI as the server knows it. */
   uri(uri: vscode.Uri): string {
     return this.client?.code2ProtocolConverter.asUri(uri) ?? uri.toString();
@@ -148,6 +159,9 @@ export class Server {
         (change) => {
           this.thinking += change;
           this.changes.fire();
+        },
+        () => {
+          this.edits.fire();
         },
       ),
     });

@@ -1,9 +1,8 @@
 // Tests and docstrings for what the cursor is in. The server says what that is: it offers a code action there. Its command
 // then does the work, so that a refusal, suspected bugs and the file with the tests can be shown.
-import * as path from 'node:path';
 import * as vscode from 'vscode';
 import type { Server } from '../server';
-import { run } from './running';
+import { nothing, run } from './running';
 
 interface Tests {
   applied: boolean;
@@ -31,11 +30,8 @@ async function tests(server: Server): Promise<void> {
   if (!here) {
     return;
   }
-  const title = `tests of ${here.qualname || path.basename(here.document.fileName)}`;
-  const made = await run<Tests>(server, title, 'generateTests', [
-    server.uri(here.document.uri),
-    here.qualname,
-  ]);
+  const args = [server.uri(here.document.uri), here.qualname];
+  const made = await run<Tests>(server, `generating tests${of(here.qualname)}`, 'generateTests', args);
   if (made?.applied && made.path) {
     await vscode.window.showTextDocument(vscode.Uri.file(made.path));
     const suspected = made.suspected ?? [];
@@ -43,7 +39,7 @@ async function tests(server: Server): Promise<void> {
       void vscode.window.showWarningMessage(`Codeworld suspects a bug. ${suspected.join('; ')}.`);
     }
   } else if (made?.reason) {
-    void vscode.window.showInformationMessage(`Codeworld has no tests to offer: ${made.reason}.`);
+    nothing('tests', made.reason);
   }
 }
 
@@ -53,17 +49,26 @@ async function docstring(server: Server): Promise<void> {
     return;
   }
   const args = [server.uri(here.document.uri), here.qualname];
-  const written = await run<Docstring>(server, 'docstrings', 'generateDocstring', args);
+  const written = await run<Docstring>(
+    server,
+    `writing the docstring${of(here.qualname)}`,
+    'generateDocstring',
+    args,
+  );
   if (written?.reason) {
-    void vscode.window.showInformationMessage(`Codeworld has no docstring to offer: ${written.reason}.`);
+    nothing('docstring', written.reason);
   }
 }
 
-/** What the server would work on, undefined after the user was told that there is `nothing` here. */
+function of(qualname: string): string {
+  return qualname ? ` of ${qualname}` : '';
+}
+
+/** What the server would work on, undefined after the user was told that there is none here. */
 async function target(
   server: Server,
   kind: string,
-  nothing: string,
+  none: string,
 ): Promise<{ document: vscode.TextDocument; qualname: string } | undefined> {
   const editor = vscode.window.activeTextEditor;
   if (editor?.document.languageId !== 'python') {
@@ -72,7 +77,7 @@ async function target(
   const [action] = await server.actions(editor.document.uri, editor.selection, kind);
   const { qualname } = (action?.data ?? {}) as { qualname?: string };
   if (qualname === undefined || action?.disabled) {
-    const why = action?.disabled?.reason ?? `there is ${nothing} at the cursor`;
+    const why = action?.disabled?.reason ?? `there is ${none} at the cursor`;
     void vscode.window.showInformationMessage(`Codeworld: ${why}.`);
     return undefined;
   }

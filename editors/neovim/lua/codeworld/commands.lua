@@ -6,11 +6,17 @@ local function uri()
   return vim.uri_from_bufnr(0)
 end
 
+-- The server's reasons begin with a name: nothing-staged.
+local function nothing(is, reason)
+  local name = reason:match('^[a-z]+%-[a-z-]+') or ''
+  client.tell(('there %s to offer: %s'):format(is, name:gsub('%-', ' ') .. reason:sub(#name + 1)))
+end
+
 local function told(result)
   if result.applied then
     client.tell('fixed (' .. (result.kind or 'checked') .. ')')
   else
-    client.tell('there is no fix to offer: ' .. (result.reason or 'nothing passed its checks'))
+    nothing('is no fix', result.reason or 'nothing passed its checks')
   end
 end
 
@@ -26,7 +32,7 @@ end
 -- The tests are in a buffer that Neovim does not show, and not saved.
 local function show_tests(made)
   if made.reason then
-    return client.tell('there are no tests to offer: ' .. made.reason)
+    return nothing('are no tests', made.reason)
   end
   local bufnr = vim.fn.bufadd(made.path)
   if not vim.bo[bufnr].modified then -- Neovim asked, and the answer was no: by then it has made the file
@@ -53,7 +59,7 @@ local commands = {
   tests = here('source.generateTests', 'nothing to test', 'generateTests', show_tests),
   docstring = here('refactor.rewrite.docstring', 'no function or class', 'generateDocstring', function(written)
     if written.reason then
-      client.tell('there is no docstring to offer: ' .. written.reason)
+      nothing('is no docstring', written.reason)
     end
   end),
   summary = function()
@@ -65,7 +71,7 @@ local commands = {
     local root = vim.fs.root(0, '.git') or vim.fn.getcwd()
     client.execute('commitMessage', { vim.uri_from_fname(root) }, function(written)
       if (written.message or '') == '' then
-        return client.tell('there is no commit message to offer: ' .. (written.reason or 'nothing is staged'))
+        return nothing('is no commit message', written.reason or 'nothing is staged')
       end
       local row = vim.bo.filetype == 'gitcommit' and 0 or vim.api.nvim_win_get_cursor(0)[1] - 1
       vim.api.nvim_buf_set_lines(0, row, row, false, vim.split(written.message, '\n'))
