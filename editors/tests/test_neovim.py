@@ -111,7 +111,7 @@ def in_compute_total(nvim: Start, program: Path) -> Neovim:
 def test_generated_tests_go_into_their_own_file(nvim: Start, program: Path, shop: Path) -> None:
     editor = in_compute_total(nvim, program)
     editor.keys(":Codeworld tests<CR>")
-    wait_for("the question", lambda: "Apply all changes?" in editor.terminal.screen(), 90)
+    wait_for("the question", lambda: "Apply all changes?" in editor.terminal.screen(), 180)
     editor.terminal.keys("y")
     editor.terminal.until("Press ENTER")  # Neovim's own words take two lines
     editor.terminal.keys("Enter")
@@ -128,7 +128,7 @@ def test_generated_tests_go_into_their_own_file(nvim: Start, program: Path, shop
 def test_generated_tests_can_be_refused(nvim: Start, program: Path, shop: Path) -> None:
     editor = in_compute_total(nvim, program)
     editor.keys(":Codeworld tests<CR>")
-    wait_for("the question", lambda: "Apply all changes?" in editor.terminal.screen(), 90)
+    wait_for("the question", lambda: "Apply all changes?" in editor.terminal.screen(), 180)
     editor.terminal.keys("n")
     wait_for("nothing left behind", lambda: not list(shop.rglob("test_*")))
     assert editor.text() + "\n" == scene.PRICES

@@ -305,7 +305,8 @@ def announced(window: Workbench, label: str) -> None:
 def preview(window: Workbench) -> Locator:
     """VS Code's refactoring preview, with the generated tests in it."""
     panel = window.page.locator(".bulk-edit-panel")
-    panel.locator(".monaco-list-row", has_text="test_prices.py").wait_for()
+    # Longer than other things: on a machine that is busy, running and checking tests takes minutes.
+    panel.locator(".monaco-list-row", has_text="test_prices.py").wait_for(timeout=3 * PATIENCE_MS)
     return panel
 
 
