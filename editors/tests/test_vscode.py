@@ -246,6 +246,7 @@ def test_a_wrong_program_is_told(code: Code, browser: BrowserContext, shop: Path
         browser, shop, shop / "shop/offers.py"
     )
     window.status_says("error. The language server does not run: /nowhere/codeworld")
+    window.page.close()
 
 
 def test_setting_up_shows_progress_and_the_error(
@@ -264,6 +265,7 @@ def test_setting_up_shows_progress_and_the_error(
     failed.wait_for()
     failed.locator(".monaco-button", has_text="Show Log").wait_for()
     window.status_says("error. No language server was found")
+    window.page.close()
 
 
 def test_an_untrusted_workspace_is_limited(
@@ -288,6 +290,7 @@ def test_an_untrusted_workspace_is_limited(
     labels = [plain(text) for text in rows.all_text_contents()]
     assert not any("Summarize" in label or "until a test passes" in label for label in labels)
     assert not ran.exists()
+    window.page.close()
 
 
 def announced(window: Workbench, label: str) -> None:
