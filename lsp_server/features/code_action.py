@@ -37,10 +37,17 @@ async def code_action(server: CodeworldServer, params: lsp.CodeActionParams) -> 
 
 
 async def resolve(server: CodeworldServer, action: lsp.CodeAction) -> lsp.CodeAction:
-    """The action with its edit; ``disabled`` says why there is none."""
+    """The action with its edit; ``disabled`` says why there is none, and so does a message: no editor shows what an
+    action that was offered is refused for."""
     data: Any = action.data
     owner = _OWNERS.get(str(data.get("owner"))) if isinstance(data, dict) else None
-    return action if owner is None else await owner.resolve(server, action)
+    if owner is None:
+        return action
+    resolved: lsp.CodeAction = await owner.resolve(server, action)
+    if resolved.disabled is not None and resolved.edit is None:
+        text = f"{resolved.title}: {resolved.disabled.reason}"
+        server.window_show_message(lsp.ShowMessageParams(lsp.MessageType.Info, text))
+    return resolved
 
 
 def _value(kind: object) -> object:

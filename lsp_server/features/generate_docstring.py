@@ -43,7 +43,8 @@ async def offer(server: CodeworldServer, params: lsp.CodeActionParams) -> list[l
     from textdiff.docstring.document import at_line
 
     text, line = document.text, params.range.start.line
-    target = await in_background("docstring", lambda: at_line(text, line, within=context.only == [KIND]))
+    within = [*(context.only or ())] == [KIND]  # a tuple or a list: as the converter likes
+    target = await in_background("docstring", lambda: at_line(text, line, within=within))
     if isinstance(target, Reject) or document.text != text:
         return []
     verb = "update the docstring of" if target.docstring is not None else "write a docstring for"

@@ -81,6 +81,8 @@ async def generate_tests(
 
     Raises JsonRpcInvalidParams for what is no open document, JsonRpcRequestCancelled when the user stops it.
     """
+    from codeworld.testgen.doubts import said
+
     document = server.session.get(uri) if isinstance(uri, str) else None
     if document is None or not isinstance(qualname, str):
         raise JsonRpcInvalidParams(
@@ -98,9 +100,11 @@ async def generate_tests(
     return {
         "applied": isinstance(answer, lsp.ApplyWorkspaceEditResult) and answer.applied,
         "path": made.path,
+        "new": made.before is None,
         "tests": len(made.kept),
         "command": list(made.command),
         "doubts": [_plain(one) for one in made.doubts],
+        "suspected": [f"line {one.line}: {said(one)}" for one in made.doubts],
         "untested": [_plain(one) for one in made.untested],
         "missing": list(made.missing),
     }

@@ -33,6 +33,17 @@ async def test_the_action_is_resolved(start: Start, project: Path, uri: str) -> 
     assert applied(CODE, reply["result"]["edit"]["changes"][uri]) == WRITTEN
 
 
+async def test_asked_for_by_its_kind_the_cursor_may_be_anywhere_in_the_function(
+    start: Start, project: Path, uri: str
+) -> None:
+    client = await start()
+    await client.initialize(project, options=OFFLINE)
+    client.did_open(uri, CODE)
+    assert await actions(client, uri, at(5), only=["refactor.rewrite"]) == []
+    (action,) = await actions(client, uri, at(5), only=["refactor.rewrite.docstring"])
+    assert action["data"]["qualname"] == "find_box"
+
+
 async def test_an_action_of_an_old_text_is_refused(start: Start, project: Path, uri: str) -> None:
     client = await start()
     await client.initialize(project, options=OFFLINE)
@@ -51,6 +62,10 @@ async def test_a_docstring_that_is_true_is_left_alone(start: Start, project: Pat
     reply = await client.request("codeAction/resolve", action)
     assert "edit" not in reply["result"]
     assert reply["result"]["disabled"]["reason"].startswith("up-to-date")
+    (told,) = client.seen(
+        "window/showMessage"
+    )  # no editor shows why an action that it offered came to nothing
+    assert told["message"].startswith("Codeworld: update the docstring of find_box: up-to-date")
 
 
 async def test_the_command_asks_the_editor_to_apply(start: Start, project: Path, uri: str) -> None:

@@ -91,6 +91,35 @@ async def test_a_new_file_is_created_and_passes(start: Start, project: Path) -> 
     assert run_tests(project).returncode == 1
 
 
+async def test_an_editor_that_announces_only_that_it_creates_files(start: Start, project: Path) -> None:
+    """As Neovim does."""
+    (project / "signs.py").write_text(SOURCE)
+    client = await start()
+    edits = {"workspace": {"workspaceEdit": {"resourceOperations": ["rename", "create", "delete"]}}}
+    await client.initialize(project, options=OPTIONS, capabilities=CAPABILITIES | edits)
+    uri = (project / "signs.py").as_uri()
+    client.did_open(uri, SOURCE)
+    reply = await client.request(
+        "workspace/executeCommand", {"command": "codeworld.generateTests", "arguments": [uri, "sign"]}, 110
+    )
+    assert reply["result"]["new"] is True
+    (asked,) = client.seen("workspace/applyEdit")
+    create, _ = asked["edit"]["documentChanges"]
+    assert create["uri"] == (project / "tests" / "test_signs.py").as_uri()
+
+
+async def test_an_editor_that_cannot_create_files_is_told(start: Start, project: Path) -> None:
+    (project / "signs.py").write_text(SOURCE)
+    client = await start()
+    await client.initialize(project, options=OPTIONS)
+    uri = (project / "signs.py").as_uri()
+    client.did_open(uri, SOURCE)
+    reply = await client.request(
+        "workspace/executeCommand", {"command": "codeworld.generateTests", "arguments": [uri, "sign"]}, 110
+    )
+    assert reply["result"] == {"applied": False, "reason": "the editor cannot create files"}
+
+
 async def test_the_command_extends_the_file_that_is_there(start: Start, project: Path) -> None:
     path = project / "tests" / "test_signs.py"
     path.parent.mkdir()

@@ -4,9 +4,10 @@ import {
   CodeActionResolveRequest,
   type BaseLanguageClient,
   type Middleware,
+  type WorkspaceEdit,
 } from 'vscode-languageclient/node';
 import type { Gate } from './gate';
-import { previewed, withPreview } from './preview';
+import { withoutPreview, withPreview } from './preview';
 
 type Workspace = NonNullable<Middleware['workspace']>;
 
@@ -21,11 +22,14 @@ export function serverSettings(): Record<string, unknown> {
   return { ...Object.fromEntries(sections), tests };
 }
 
-/** `thinking` is told when a completion is waited for, and when not any more. */
+/** `thinking` is told when a completion is waited for, and when not any more, `editing` when the server has an edit
+ *  applied; `existing` is the URI of any file that there is. */
 export function middleware(
   gate: Gate,
+  existing: string,
   client: () => BaseLanguageClient | undefined,
   thinking: (change: 1 | -1) => void,
+  editing: () => void,
 ): Middleware {
   return {
     async provideInlineCompletionItems(document, position, context, token, next) {
@@ -41,34 +45,41 @@ export function middleware(
     },
     resolveCodeAction: (item, token, next) => {
       const running = client();
-      return running && wantsPreview() ? resolve(running, item, token) : next(item, token);
+      return running ? resolve(running, existing, item, token) : next(item, token);
     },
-    workspace: { handleApplyEdit: applyEdit, configuration },
+    workspace: { handleApplyEdit: applyEdit(existing, editing), configuration },
   };
 }
 
 /** What next() would do; but the action's edit has to be marked before it becomes VS Code's, which hides its parts. */
 async function resolve(
   client: BaseLanguageClient,
+  existing: string,
   item: vscode.CodeAction,
   token: vscode.CancellationToken,
 ): Promise<vscode.CodeAction> {
   const asked = await client.code2ProtocolConverter.asCodeAction(item, token);
   const resolved = await client.sendRequest(CodeActionResolveRequest.type, asked, token);
-  return client.protocol2CodeConverter.asCodeAction(previewed(resolved), token);
+  if (resolved.edit) {
+    resolved.edit = shown(resolved.edit, resolved.title, existing);
+  }
+  return client.protocol2CodeConverter.asCodeAction(resolved, token);
 }
 
-const applyEdit: NonNullable<Workspace['handleApplyEdit']> = (params, next) => {
+function applyEdit(existing: string, editing: () => void): NonNullable<Workspace['handleApplyEdit']> {
   const never = new vscode.CancellationTokenSource().token; // next() wants one and does not look at it
-  const { edit, label } = params;
-  return next(wantsPreview() ? { ...params, edit: withPreview(edit, label ?? 'Codeworld') } : params, never);
-};
+  return (params, next) => {
+    editing();
+    return next({ ...params, edit: shown(params.edit, params.label ?? 'Codeworld', existing) }, never);
+  };
+}
+
+function shown(edit: WorkspaceEdit, label: string, existing: string): WorkspaceEdit {
+  const wanted = vscode.workspace.getConfiguration('codeworld').get<boolean>('preview.multiFile', true);
+  return wanted ? withPreview(edit, label, existing) : withoutPreview(edit);
+}
 
 const configuration: NonNullable<Workspace['configuration']> = (params, token, next) =>
   params.items.every((item) => item.section === 'codeworld')
     ? params.items.map(serverSettings)
     : next(params, token);
-
-function wantsPreview(): boolean {
-  return vscode.workspace.getConfiguration('codeworld').get<boolean>('preview.multiFile', true);
-}

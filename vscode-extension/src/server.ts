@@ -1,7 +1,15 @@
 // The language server's process: start, stop, what it announces, and asking it to do things.
 import * as os from 'node:os';
 import * as vscode from 'vscode';
-import { ExecuteCommandRequest, LanguageClient, State, TransportKind } from 'vscode-languageclient/node';
+import {
+  CodeActionRequest,
+  CodeActionTriggerKind,
+  ExecuteCommandRequest,
+  LanguageClient,
+  State,
+  TransportKind,
+  type CodeAction,
+} from 'vscode-languageclient/node';
 import { findProgram, isExecutable } from './environment';
 import type { Gate } from './gate';
 import { middleware, serverSettings } from './middleware';
@@ -14,6 +22,7 @@ export type Phase = 'off' | 'starting' | 'running' | 'failed' | 'missing';
 export class Server {
   private client: LanguageClient | undefined;
   private readonly changes = new vscode.EventEmitter<void>();
+  private readonly edits = new vscode.EventEmitter<void>();
   private readonly missing = new vscode.EventEmitter<void>();
   private turn: Promise<unknown> = Promise.resolve();
   readonly onChange = this.changes.event;
@@ -63,6 +72,29 @@ export class Server {
     }
     const params = { command: `codeworld.${name}`, arguments: args };
     return (await this.client.sendRequest(ExecuteCommandRequest.type, params, token)) as T;
+  }
+
+  /** What the server offers of one kind of code action at a place; nothing when it is not running. */
+  async actions(document: vscode.Uri, range: vscode.Range, kind: string): Promise<CodeAction[]> {
+    if (!this.client || this.phase !== 'running') {
+      return [];
+    }
+    const params = {
+      textDocument: { uri: this.uri(document) },
+      range: this.client.code2ProtocolConverter.asRange(range),
+      context: { diagnostics: [], only: [kind], triggerKind: CodeActionTriggerKind.Invoked },
+    };
+    return ((await this.client.sendRequest(CodeActionRequest.type, params)) ?? []) as CodeAction[];
+  }
+
+  /** Resolves when the server has the next edit applied. */
+  nextEdit(): Promise<void> {
+    return new Promise((resolve) => {
+      const listening = this.edits.event(() => {
+        listening.dispose();
+        resolve();
+      });
+    });
   }
 
   /** A URI as the server knows it. */
@@ -122,10 +154,14 @@ export class Server {
       initializationFailedHandler: () => false,
       middleware: middleware(
         this.gate,
+        this.uri(vscode.Uri.joinPath(this.context.extensionUri, 'package.json')),
         () => this.client,
         (change) => {
           this.thinking += change;
           this.changes.fire();
+        },
+        () => {
+          this.edits.fire();
         },
       ),
     });

@@ -1,7 +1,7 @@
 // A commit message for what is staged, put into the box of the source-control view. The user commits, we don't.
 import * as vscode from 'vscode';
 import type { Server } from '../server';
-import { run } from './running';
+import { nothing, run } from './running';
 
 interface Repository {
   rootUri: vscode.Uri;
@@ -15,6 +15,7 @@ interface GitExtension {
 interface Written {
   message?: string;
   reason?: string;
+  detail?: string;
 }
 
 /** Adds the command. */
@@ -25,19 +26,25 @@ export function registerCommit(context: vscode.ExtensionContext, server: Server)
       if (!repository) {
         return;
       }
-      const written = await run<Written>(server, 'writing a commit message', 'commitMessage', [
-        server.uri(repository.rootUri),
+      const written = await run<Written>(server, 'reading the staged changes', 'commitMessage', [
+        server.uri(inWorkspace(repository.rootUri)),
       ]);
       if (written?.message) {
         repository.inputBox.value = written.message;
         await vscode.commands.executeCommand('workbench.view.scm');
       } else if (written) {
-        void vscode.window.showInformationMessage(
-          `Codeworld has no commit message to offer: ${written.reason ?? 'nothing is staged'}.`,
-        );
+        const why = [written.reason, written.detail].filter(Boolean).join(': ');
+        nothing('commit message', why || 'nothing is staged');
       }
     }),
   );
+}
+
+/** A folder that the server knows: the repository, or the workspace's folder in it where only a part is open. */
+function inWorkspace(root: vscode.Uri): vscode.Uri {
+  const open = vscode.workspace.workspaceFolders ?? [];
+  const part = open.find((one) => one.uri.path.startsWith(`${root.path}/`));
+  return vscode.workspace.getWorkspaceFolder(root) ? root : (part?.uri ?? root);
 }
 
 async function chooseRepository(root: vscode.Uri | undefined): Promise<Repository | undefined> {

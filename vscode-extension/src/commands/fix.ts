@@ -1,7 +1,7 @@
 // Repair the file in front of the user. The server applies the edit itself, so that undo is one step.
 import * as vscode from 'vscode';
 import type { Server } from '../server';
-import { run } from './running';
+import { nothing, run } from './running';
 
 interface Fixed {
   applied: boolean;
@@ -40,8 +40,6 @@ async function fix(server: Server, test: string | undefined): Promise<void> {
   if (fixed?.applied) {
     vscode.window.setStatusBarMessage(`Codeworld: fixed (${fixed.kind ?? 'checked'})`, 5_000);
   } else if (fixed) {
-    void vscode.window.showInformationMessage(
-      `Codeworld has no fix to offer: ${fixed.reason ?? 'nothing passed its checks'}.`,
-    );
+    nothing('fix', fixed.reason ?? 'nothing passed its checks');
   }
 }

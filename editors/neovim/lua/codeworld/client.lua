@@ -44,6 +44,24 @@ function M.execute(name, arguments, done)
   M.pending = id and { id = id, client = client } or nil
 end
 
+--- What the server would work on at the cursor: it offers an action of this kind there, whose data names it.
+function M.target(kind, nothing, done)
+  local client = M.get()
+  if not client or not M.has(kind) then
+    return M.tell('this server does not offer ' .. kind, vim.log.levels.WARN)
+  end
+  local params = vim.lsp.util.make_range_params(0, client.offset_encoding)
+  params.context = { only = { kind }, diagnostics = {}, triggerKind = vim.lsp.protocol.CodeActionTriggerKind.Invoked }
+  client:request('textDocument/codeAction', params, function(err, actions)
+    local action = actions and actions[1]
+    local why = err and err.message or action and action.disabled and action.disabled.reason
+    if why or not action then
+      return M.tell(why or ('there is %s at the cursor'):format(nothing), vim.log.levels.WARN)
+    end
+    done(action.data.qualname)
+  end)
+end
+
 --- Stop the command that runs. Neovim calls no handler for what was cancelled, so it is told here.
 function M.cancel()
   if not M.pending then

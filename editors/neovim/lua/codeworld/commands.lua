@@ -6,24 +6,48 @@ local function uri()
   return vim.uri_from_bufnr(0)
 end
 
+-- The server's reasons begin with a name: nothing-staged.
+local function nothing(is, reason)
+  local name = reason:match('^[a-z]+%-[a-z-]+') or ''
+  client.tell(('there %s to offer: %s'):format(is, name:gsub('%-', ' ') .. reason:sub(#name + 1)))
+end
+
 local function told(result)
   if result.applied then
     client.tell('fixed (' .. (result.kind or 'checked') .. ')')
   else
-    client.tell('there is no fix to offer: ' .. (result.reason or 'nothing passed its checks'))
+    nothing('is no fix', result.reason or 'nothing passed its checks')
   end
 end
 
-local function action(kind)
+-- Run a command of the server for what the cursor is in.
+local function here(kind, nothing, name, done)
   return function()
-    if not client.has(kind) then
-      return client.tell('this server does not offer ' .. kind, vim.log.levels.WARN)
-    end
-    vim.lsp.buf.code_action({
-      apply = true,
-      context = { only = { kind }, diagnostics = {} },
-    })
+    client.target(kind, nothing, function(qualname)
+      client.execute(name, { uri(), qualname }, done)
+    end)
   end
+end
+
+-- The tests are in a buffer that Neovim does not show, and not saved.
+local function show_tests(made)
+  if made.reason then
+    return nothing('are no tests', made.reason)
+  end
+  local bufnr = vim.fn.bufadd(made.path)
+  if not vim.bo[bufnr].modified then -- Neovim asked, and the answer was no: by then it has made the file
+    if made.new then
+      vim.api.nvim_buf_delete(bufnr, { force = true })
+      vim.fs.rm(made.path, { force = true })
+    end
+    return
+  end
+  vim.cmd.sbuffer(bufnr)
+  local words = { ('%d test%s, not saved yet'):format(made.tests, made.tests == 1 and '' or 's') }
+  vim.list_extend(words, vim.tbl_map(function(one)
+    return 'suspected bug, ' .. one
+  end, made.suspected))
+  client.tell(table.concat(words, '\n'))
 end
 
 ---@type table<string, fun(arguments: string[])>
@@ -32,8 +56,12 @@ local commands = {
     -- With words behind it: a test that must succeed.
     client.execute('fix', #arguments > 0 and { uri(), table.concat(arguments, ' ') } or { uri() }, told)
   end,
-  tests = action('source.generateTests'),
-  docstring = action('refactor.rewrite.docstring'),
+  tests = here('source.generateTests', 'nothing to test', 'generateTests', show_tests),
+  docstring = here('refactor.rewrite.docstring', 'no function or class', 'generateDocstring', function(written)
+    if written.reason then
+      nothing('is no docstring', written.reason)
+    end
+  end),
   summary = function()
     client.execute('summarizeRepository', {}, function(made)
       require('codeworld.summary').open(made.page, vim.uri_to_fname(made.folder))
@@ -42,8 +70,8 @@ local commands = {
   commit = function()
     local root = vim.fs.root(0, '.git') or vim.fn.getcwd()
     client.execute('commitMessage', { vim.uri_from_fname(root) }, function(written)
-      if not written.message then
-        return client.tell('there is no commit message to offer: ' .. (written.reason or 'nothing is staged'))
+      if (written.message or '') == '' then
+        return nothing('is no commit message', written.reason or 'nothing is staged')
       end
       local row = vim.bo.filetype == 'gitcommit' and 0 or vim.api.nvim_win_get_cursor(0)[1] - 1
       vim.api.nvim_buf_set_lines(0, row, row, false, vim.split(written.message, '\n'))
