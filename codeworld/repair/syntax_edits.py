@@ -10,7 +10,7 @@ import keyword
 import re
 from collections.abc import Callable
 
-from codeworld.repair import delimiter_edits
+from codeworld.repair import delimiter_edits, slip_edits
 from codeworld.repair.edits import Edit, Proposal
 from codeworld.repair.indentation_edits import indentation_edits
 from codeworld.repair.lexer import Token
@@ -282,5 +282,6 @@ _PROPOSERS: tuple[Callable[[Site], Found], ...] = (
     _line,
     _comment,
     _indentation,
+    *slip_edits.PROPOSERS,
     _generic,
 )
