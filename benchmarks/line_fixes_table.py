@@ -17,8 +17,8 @@ _FALSE_ALARMS = 0.05
 
 class Proposed(msgspec.Struct):
     """``cost`` of an enumerated change, -1 for the model's alone; ``gain_nats``: of the reader's log-probability
-    against the line as it is; ``unit`` that the model wrote anew, "" where it did not; ``size``: words that change; ``odds``: the denoiser's, of the new
-    token against the old one, 0 where it was not asked."""
+    against the line as it is; ``size``: words that change; ``unit`` that the model wrote anew, "" where it did not;
+    ``odds``: the denoiser's, of the new token against the old one, 0 where it was not asked."""
 
     line: int
     text: str

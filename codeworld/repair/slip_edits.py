@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from itertools import pairwise
 
 from codeworld.repair.edits import Edit, Proposal
 from codeworld.repair.lexer import Token
@@ -40,9 +41,9 @@ def header(site: Site) -> Found:
         at = start + line.index("from")
         yield proposal(at, at + 4, "with", "from is with", 0.8)
     last = next((t for t in reversed(site.tokens) if t.end_char <= start + len(line.rstrip())), None)
-    if _HEADER.match(line) and last is not None and last.kind == "operator" and last.text not in OPENERS:
-        if last.text != ":":
-            yield proposal(last.start_char, last.end_char, ":", "replace by colon", 1.6)
+    wrong = last is not None and last.kind == "operator" and last.text not in (*OPENERS, ":")
+    if last is not None and wrong and _HEADER.match(line):
+        yield proposal(last.start_char, last.end_char, ":", "replace by colon", 1.6)
 
 
 def imports(site: Site) -> Found:
@@ -55,7 +56,8 @@ def imports(site: Site) -> Found:
     if missing and " import" not in line:
         yield proposal(start + missing.start(1), start + missing.end(1), " import ", "insert import", 1.0)
     if site.fault.message.startswith("trailing comma not allowed"):
-        at = start + line.index("import") + len("import") if "import" in line else None
+        names = re.search(r"\bimport\s+()", line)
+        at = start + names.start(1) if names else None
         end = site.line_end
         while at is not None and end < len(site.text):
             following = site.text[end + 1 : line_end_at(site.text, end + 1)]
@@ -64,7 +66,7 @@ def imports(site: Site) -> Found:
             end += 1 + len(following)
         if at is not None:
             end = len(site.text[:end].rstrip())
-            yield Proposal((Edit(at, at, " ("), Edit(end, end, ")")), "brackets around names", 0.6)
+            yield Proposal((Edit(at, at, "("), Edit(end, end, ")")), "brackets around names", 0.6)
 
 
 def raised(site: Site) -> Found:
@@ -86,6 +88,11 @@ def string(site: Site) -> Found:
     for one in site.tokens if message == "invalid syntax" else ():
         if one.kind == "string" and re.match(r"(?i)(ur|bf|fb|uf|fu)['\"]", one.text):
             yield proposal(one.start_char, one.start_char + 1, "", "string prefix", 0.4)
+    quoted = re.match(r"\s*()\"\"(?!\")[^\"\n]*\"\"\"\s*$", line)
+    if "unterminated" in message:
+        first = re.match(r"\s*()\"\"(?!\")\w", site.text)
+        for at in ([start + quoted.start(1)] if quoted else []) + ([first.start(1)] if first else []):
+            yield proposal(at, at, '"', "insert quote", 0.5)
     if message.startswith("(unicode error)"):
         for found in re.finditer(r"(?<![\w'\"\\])(\"\"\"|'''|['\"])", site.text[: site.line_end]):
             at = found.start()
@@ -130,7 +137,7 @@ def arrows(site: Site) -> Found:
 
 def items(site: Site) -> Found:
     """A line of a display that lost its comma, or closed its bracket too early."""
-    start, line = _line(site)
+    start, _ = _line(site)
     before = [t for t in site.tokens if t.end_char <= start and t.kind != "comment"]
     own = [t for t in site.tokens if start <= t.start_char < site.line_end]
     if not before or not own:
@@ -154,7 +161,7 @@ def stray(site: Site) -> Found:
     below = _below(site)
     if len(line.strip()) > 3 and line.rstrip() == below.rstrip():
         yield proposal(start, min(len(site.text), site.line_end + 1), "", "delete line twice", 0.8)
-    for one, other in zip(own, own[1:], strict=False):
+    for one, other in pairwise(own):
         if one.text == other.text and one.kind == "name":
             yield proposal(one.end_char, other.end_char, "", "delete word twice", 0.6)
     for index, one in enumerate(own):
