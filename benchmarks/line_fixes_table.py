@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 
 from benchmarks.results import Figures, quantile, share
-from codeworld.repair.logic_search import REWRITTEN
+from codeworld.repair.logic_search import rewritten_cost
 
 _FALSE_ALARMS = 0.05
 
@@ -70,7 +70,7 @@ def written(looked: Looked, one: Proposed) -> float | None:
 
 def united(looked: Looked, one: Proposed) -> float:
     """As the engine ranks them: the reader's gain against the prior's cost."""
-    return 0.6 * one.gain_nats - (one.cost if one.cost >= 0 else REWRITTEN[one.unit])
+    return 0.6 * one.gain_nats - (one.cost if one.cost >= 0 else rewritten_cost(one.unit, one.size))
 
 
 def features(looked: Looked, one: Proposed) -> list[float]:

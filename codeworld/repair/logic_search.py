@@ -7,11 +7,12 @@ reader's probability of the place that they change, against that of the place as
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Sequence
 
 import msgspec
 
-from codeworld.repair.edits import Edit, Proposal, apply, difference
+from codeworld.repair.edits import Edit, Proposal, apply, difference, size
 from codeworld.repair.insertions import insertions
 from codeworld.repair.places import Place, gap_before, line_at, surprise
 from codeworld.repair.rank import Infill
@@ -24,7 +25,8 @@ _MOST_READ = 200  # lines, the most suspect ones: some seconds
 _UNREAD_NATS = -4.0  # what a proposal counts that the reader was not asked about
 _UNLIKELY_NATS = -8.0  # and one that is too long for it
 _SUSPICION = 3.0  # cost of a statement that no failing test runs
-REWRITTEN = {"token": 2.6, "part": 2.8, "line": 3.0}  # cost of what the model writes anew
+_REWRITTEN = {"token": 2.6, "part": 2.8, "line": 3.0}  # cost of what the model writes anew
+_WORD = 0.4  # and of each further word that changes
 _ADDED = 3.2  # and of a line that it adds
 
 
@@ -32,7 +34,7 @@ class Scope(msgspec.Struct, frozen=True):
     """``lines`` (from 0) where the fault is looked for, None for all; ``suspicion``: what a failing test says of them;
     ``most_lines`` that the reader reads for neighbours, and ``most_gaps`` between lines: those which surprise it most.
     ``inserts``: whether statements are added; ``writes``: whether the model's own proposals are united with the
-    enumerated ones."""
+    enumerated ones. ``model_s``: seconds after which the model is not asked about another place."""
 
     lines: frozenset[int] | None = None
     suspicion: Suspicion | None = None
@@ -41,6 +43,7 @@ class Scope(msgspec.Struct, frozen=True):
     weight: float = 0.6  # of the reader's log-probability against the prior's
     inserts: bool = True
     writes: bool = True
+    model_s: float = 60.0
 
 
 def logic_proposals(
@@ -63,11 +66,12 @@ def logic_proposals(
             by_place.setdefault(_place(text, one), []).append(one)
     if infill is None:
         return sorted((one for place in by_place.values() for one in place), key=lambda one: one.cost)
+    end_s = time.monotonic() + scope.model_s
     ranked: list[Proposal] = []
     chosen = _chosen(program, by_place, infill, scope, statements, should_stop)
     for place in sorted(by_place.keys() | chosen):
         own = by_place.get(place, [])
-        if place in chosen and not should_stop():
+        if place in chosen and not should_stop() and time.monotonic() < end_s:
             ranked += _read(program, place, own, infill, scope, chosen[place])
         else:
             ranked += [msgspec.structs.replace(one, logprob_nats=_UNREAD_NATS) for one in own]
@@ -168,11 +172,19 @@ def _written(text: str, place: Place, rewriting: Rewriting, cost: float) -> Prop
             return None
         edit = Edit(place.start, place.start, rewriting.text + "\n")
         return Proposal((edit,), "model: added line", _ADDED + cost)
-    changed = difference(text[place.start : place.end], rewriting.text)
+    own = text[place.start : place.end]
+    changed = difference(own, rewriting.text)
     edits = tuple(
         Edit(one.start_char + place.start, one.end_char + place.start, one.new_text) for one in changed
     )
-    return Proposal(edits, f"model: {rewriting.unit}", REWRITTEN[rewriting.unit] + cost)
+    return Proposal(
+        edits, f"model: {rewriting.unit}", rewritten_cost(rewriting.unit, size(own, rewriting.text)) + cost
+    )
+
+
+def rewritten_cost(unit: str, words: int) -> float:
+    """Of what the model writes in place of a unit, where so many words change."""
+    return _REWRITTEN[unit] + _WORD * (words - 1)
 
 
 def _fill(text: str, one: Proposal, place: Place) -> str:

@@ -72,8 +72,8 @@ def surprise(text: str, wanted: Iterable[int], infill: Infill) -> dict[int, floa
     """Nats per token of lines (from 0) as they stand, behind what is before them; none of what the model does not
     read. Raises what ``infill`` raises."""
     starts = [0]
-    for line in text.splitlines(keepends=True):
-        starts.append(starts[-1] + len(line))
+    for code in text.split("\n"):
+        starts.append(min(starts[-1] + len(code) + 1, len(text)))
     left, found = {line for line in wanted if line + 1 < len(starts)}, dict[int, float]()
     while left:
         end = max(left) + 1

@@ -74,10 +74,8 @@ def raised(site: Site) -> Found:
     start, line = _line(site)
     found = _RAISE.match(line)
     if found:
-        edits = (
-            Edit(start + found.start(1), start + found.end(1), "("),
-            Edit(*[start + found.end(2)] * 2, ")"),
-        )
+        end = start + found.end(2)
+        edits = (Edit(start + found.start(1), start + found.end(1), "("), Edit(end, end, ")"))
         yield Proposal(edits, "raise call", 1.2)
 
 
