@@ -4,33 +4,38 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
+from zlib import crc32
 
 import msgspec
 import numpy as np
 
 from benchmarks.results import Figures, quantile, share
+from codeworld.repair.logic_search import rewritten_cost
 
 _FALSE_ALARMS = 0.05
 
 
 class Proposed(msgspec.Struct):
-    """``cost`` of an enumerated change, -1 for the model's; ``gain_nats``: of the reader's log-probability against the
-    line as it is; ``odds``: the denoiser's, of the new token against the old one, 0 where it was not asked."""
+    """``cost`` of an enumerated change, -1 for the model's alone; ``gain_nats``: of the reader's log-probability
+    against the line as it is; ``size``: words that change; ``unit`` that the model wrote anew, "" where it did not;
+    ``odds``: the denoiser's, of the new token against the old one, 0 where it was not asked."""
 
     line: int
     text: str
     cost: float
     gain_nats: float
-    odds: float
+    size: int
+    unit: str = ""
+    odds: float = 0.0
     right: bool = False
 
 
 class Line(msgspec.Struct):
-    """A line as it is: the reader's surprise; where it was looked at closely, the quality head's doubt, else 0."""
+    """A line as it is: the reader's surprise, nats per token; where it was looked at closely, the quality head's doubt,
+    else 0."""
 
     number: int
     nats: float
-    tokens: int
     doubt: float = 0.0
 
 
@@ -59,15 +64,18 @@ def revised(looked: Looked, one: Proposed) -> float | None:
     return _logit(one.odds) if one.odds > 0 else None
 
 
+def written(looked: Looked, one: Proposed) -> float | None:
+    return one.gain_nats if one.unit else None
+
+
 def united(looked: Looked, one: Proposed) -> float:
-    """The mean of what reader and denoiser think, in nats; the denoiser is asked about few of the enumerated ones."""
-    return (one.gain_nats + _logit(one.odds)) / 2 if one.odds > 0 else one.gain_nats - 1.0
+    """As the engine ranks them: the reader's gain against the prior's cost."""
+    return 0.6 * one.gain_nats - (one.cost if one.cost >= 0 else rewritten_cost(one.unit, one.size))
 
 
 def features(looked: Looked, one: Proposed) -> list[float]:
     line = next(line for line in looked.lines if line.number == one.line)
-    surprise = sorted((other.nats / (other.tokens + 1) for other in looked.lines), reverse=True)
-    own = line.nats / (line.tokens + 1)
+    most = max(other.nats for other in looked.lines)
     return [
         1.0,
         max(-10.0, one.gain_nats) / 4,
@@ -76,18 +84,21 @@ def features(looked: Looked, one: Proposed) -> list[float]:
         float(one.odds > 0),
         max(-8.0, _logit(one.odds)) / 4 if one.odds > 0 else 0.0,
         line.doubt,
-        own / 2,
-        float(own >= surprise[0]),
+        line.nats / 2,
+        float(line.nats >= most),
+        math.log(one.size + 1),
+        float(one.unit == "line"),
+        float(one.unit == "part"),
         math.log(len(looked.lines)) / 3,
     ]
 
 
 def fitted(rows: Sequence[Looked]) -> Score:
-    """Logistic regression (one Newton step after the other, ridge 1) on all proposals of the texts of other groups."""
+    """Logistic regression (one Newton step after the other, ridge 1) on all proposals of the other half."""
     weights = {}
-    for group in {row.group for row in rows}:
+    for own in (0, 1):
         others = [
-            (features(row, one), one.right) for row in rows if row.group != group for one in row.proposals
+            (features(row, one), one.right) for row in rows if half(row) != own for one in row.proposals
         ]
         x, y = np.array([f for f, _ in others]), np.array([float(right) for _, right in others])
         w = np.zeros(x.shape[1])
@@ -95,8 +106,13 @@ def fitted(rows: Sequence[Looked]) -> Score:
             p = 1 / (1 + np.exp(-x @ w))
             hessian = (x * (p * (1 - p))[:, None]).T @ x + np.eye(len(w))
             w += np.linalg.solve(hessian, x.T @ (y - p) - w)
-        weights[group] = w
-    return lambda looked, one: float(weights[looked.group] @ np.array(features(looked, one)))
+        weights[own] = w
+    return lambda looked, one: float(weights[half(looked)] @ np.array(features(looked, one)))
+
+
+def half(row: Looked) -> int:
+    """Of the fixes: both versions of a text are in the same one."""
+    return crc32(row.name.encode()) % 2
 
 
 def _logit(p: float) -> float:
@@ -112,11 +128,8 @@ def measure(rows: Sequence[Looked], score: Score) -> Figures:
     clean = [i for i, row in enumerate(rows) if row.clean]
     first = [i for i in broken if ranked[i] and ranked[i][0][1].right]
     five = [i for i in broken if any(one.right for _, one in ranked[i][:5])]
-    thresholds = {
-        group: _quantile([alarm[i] for i in clean if rows[i].group != group])
-        for group in {r.group for r in rows}
-    }
-    loud = {i for i, row in enumerate(rows) if alarm[i] > thresholds[row.group]}
+    thresholds = [_quantile([alarm[i] for i in clean if half(rows[i]) != own]) for own in (0, 1)]
+    loud = {i for i, row in enumerate(rows) if alarm[i] > thresholds[half(row)]}
     seen = [i for i in broken if i in loud]
     at_line = [i for i in seen if ranked[i][0][1].line == rows[i].broken]
     return {
@@ -165,14 +178,15 @@ def table(rows: Sequence[Looked]) -> Iterator[tuple[str, Figures]]:
                 sum(row.reachable for row in broken), len(broken)
             ),
             "right change proposed for a line looked at": share(sum(map(bool, right)), len(broken)),
-            "of these only by the denoiser": share(len(only), len(broken)),
+            "of these only by the model": share(len(only), len(broken)),
             "CPU p50 s": quantile([row.seconds for row in rows], 0.5),
         },
     )
-    yield "localised by the reader's surprise", located(rows, lambda line: line.nats / (line.tokens + 1))
+    yield "localised by the reader's surprise", located(rows, lambda line: line.nats)
     yield "localised by the quality head, among the most surprising", located(rows, lambda line: line.doubt)
     yield "enumeration, ranked by the reader (autoregressive baseline)", measure(rows, enumerated(1.0, 0.0))
     yield "enumeration, prior and reader", measure(rows, enumerated(0.6, 1.0))
-    yield "denoiser's revisions, by their odds", measure(rows, revised)
-    yield "both, by reader and odds", measure(rows, united)
-    yield "both, fitted to the other groups", measure(rows, fitted(rows))
+    yield "the model's own, ranked by the reader", measure(rows, written)
+    yield "the denoiser's tokens, by their odds", measure(rows, revised)
+    yield "both, prior and reader", measure(rows, united)
+    yield "both, fitted on the other half", measure(rows, fitted(rows))

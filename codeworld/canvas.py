@@ -25,6 +25,7 @@ class Source(StrEnum):
     READER = "reader"  # decoded left to right by the reader's next-token head
     GIVEN = "given"  # written by the caller, who wants to know its probability
     REVISED = "revised"  # the first of the caller's, with a token that the denoiser would rather see
+    READ = "read"  # no fill: each line of the prefix, as likely as the reader finds it behind those before it
 
 
 class Seed(msgspec.Struct, frozen=True):
@@ -64,7 +65,8 @@ class Candidate(msgspec.Struct, frozen=True):
     ``logprob_nats`` is the reader's own probability of ``text`` followed by the end of the hole, summed over
     ``tokens`` tokens; ``certainty`` is the denoiser's mean probability of the tokens it revealed, in [0, 1]
     (0 when it was not asked); ``steps`` counts passes of the model. Of source REVISED it is the probability of the new
-    token against the old one, or, of the unchanged text, that the quality head finds no token of it wrong.
+    token against the old one, or, of the unchanged text, that the quality head finds no token of it wrong; of source
+    READ that of the line's least likely token.
     """
 
     text: str
@@ -78,7 +80,8 @@ class Candidate(msgspec.Struct, frozen=True):
 
 
 class InfillReply(msgspec.Struct, frozen=True):
-    """Candidates, best first; empty when there is nothing to offer."""
+    """Candidates, best first; empty when there is nothing to offer. Of source READ, asked for alone, they are the
+    prefix's last lines in their order, as many as the reader sees."""
 
     candidates: tuple[Candidate, ...]
     latency_ms: float  # time in the model, queueing excluded

@@ -18,6 +18,7 @@ from codeworld.model.denoiser import Canvas, denoise, predict, revisions
 from codeworld.model.fill import Allowed
 from codeworld.model.network import Network
 from codeworld.model.reader import SEGMENT, Context, Reader, Stopped, never
+from codeworld.model.reading import read_lines
 from codeworld.model.speculate import Speculation
 from codeworld.model.tokenizer import END, MASK, CodeTokenizer
 
@@ -74,6 +75,8 @@ class Infiller:
     def infill(self, request: InfillRequest, should_stop: Callable[[], bool] = never) -> InfillReply:
         """Candidates for ``request``, most probable first. ``should_stop`` is polled between passes; raises Stopped."""
         begin = time.perf_counter()
+        if request.sources == (Source.READ,):
+            return self._reply(read_lines(self.reader, request.prefix, request.path, should_stop), begin)
         context = self.reader.context(request.prefix, request.suffix, request.path, should_stop)
         one_line = request.shape == "line"
         allowed = Allowed(self.reader, context.head, one_line)
@@ -102,9 +105,11 @@ class Infiller:
         if Source.VERIFIED in request.sources and open_end:  # last, for it reads another context
             found += self._continued(request, should_stop)
         found.sort(key=lambda c: -c.logprob_nats)
-        latency = 1000 * (time.perf_counter() - begin)
-        kept = tuple(found[: request.max_candidates])
-        return InfillReply(candidates=kept, latency_ms=latency, device=self.device, model=self.model)
+        return self._reply(found[: request.max_candidates], begin)
+
+    def _reply(self, candidates: Sequence[Candidate], begin_s: float) -> InfillReply:
+        latency = 1000 * (time.perf_counter() - begin_s)
+        return InfillReply(tuple(candidates), latency, self.device, self.model)
 
     def _continued(self, request: InfillRequest, should_stop: Callable[[], bool]) -> list[Candidate]:
         """The block that the prefix has begun, to its end."""

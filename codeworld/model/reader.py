@@ -88,13 +88,37 @@ class Reader:
         self.values[:, :, start - tokens : start] = read.values
         return Context(start - tokens, start + len(ids), len(ids), head)
 
+    @torch.inference_mode()
+    def surprise(
+        self, prefix: str, path: str, should_stop: Callable[[], bool] = never
+    ) -> tuple[list[int], list[float]]:
+        """The last tokens of the prefix, as many as the window holds, and minus the log-probability (nats) of each
+        behind those before it. All of them are read anew. Raises Stopped."""
+        ids, _ = self._prefix_ids(prefix, path)
+        self.prefix_ids.clear()
+        nats: list[float] = []
+        for piece in self._pieces(ids, 0, should_stop):
+            at = len(self.prefix_ids)
+            hidden = self._read(piece, at, self.suffix_tokens, self.suffix_tokens + at)
+            self.prefix_ids += piece
+            following = torch.tensor(ids[at + 1 : at + 1 + len(piece)], device=self.like.device)
+            if not len(following):
+                break
+            logprobs = self.network.logits(hidden[: len(following)]).float().log_softmax(-1)
+            nats += (-logprobs.gather(1, following[:, None])[:, 0]).tolist()  # none behind the last token
+        first = len(self._opening(path))
+        return ids[first:], nats[first - 1 :]
+
     def _prefix_ids(self, prefix: str, path: str) -> tuple[list[int], bytes]:
         ids, head = self.tokenizer.encode_typed(prefix)
-        opening = [PATH, *self.tokenizer.encode(path[-80:] + "\n")] if path else [EOF]
+        opening = self._opening(path)
         room = self.window - len(opening)
         if len(ids) > room:  # the start moves in jumps, or every keystroke would mean reading all again
             ids = ids[-(-(len(ids) - room) // self.jump) * self.jump :]
         return opening + ids, head
+
+    def _opening(self, path: str) -> list[int]:
+        return [PATH, *self.tokenizer.encode(path[-80:] + "\n")] if path else [EOF]
 
     def _read_prefix(self, ids: list[int], should_stop: Callable[[], bool]) -> None:
         same = 0
@@ -134,14 +158,15 @@ class Reader:
                 raise Stopped
             yield ids[at : at + self.chunk]
 
-    def _read(self, piece: list[int], position: int, base: int, at: int) -> None:
-        """Read ``piece`` causally at ``position``; it sees the memory from ``base`` on and is stored at ``at``."""
+    def _read(self, piece: list[int], position: int, base: int, at: int) -> Tensor:
+        """Read ``piece`` causally at ``position``; it sees the memory from ``base`` on and is stored at ``at``. Returns
+        its hidden states [T, width]."""
         device = self.like.device
         positions = torch.arange(position, position + len(piece), device=device)
         order = torch.arange(at + len(piece) - base, device=device)
         mask = None if len(piece) == 1 else order[at - base :, None] >= order
         x = self.network.embed(torch.tensor([piece], device=device))
-        self._run(x, positions, base, at, mask)
+        return self._run(x, positions, base, at, mask)
 
     @torch.inference_mode()
     def segment(

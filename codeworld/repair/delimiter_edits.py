@@ -7,8 +7,10 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
-from codeworld.repair.lexer import Token
+from codeworld.repair.lexer import Token, tokens
 from codeworld.repair.syntax_site import OPENERS, PAIRS, Found, Site, line_end_at, proposal
+
+_MOST_LINES = 40  # that a bracket spans
 
 
 def never_closed(site: Site) -> Found:
@@ -21,6 +23,10 @@ def never_closed(site: Site) -> Found:
     close, extra = PAIRS[opener.text], 0.0 if reported else 0.8
     yield proposal(opener.start_char, opener.end_char, "", "delete bracket", 3.0 + extra)
     yield proposal(opener.end_char, opener.end_char, close, "close bracket", 2.5 + extra)
+    dedent = _dedent(site, opener)
+    if dedent > line_end_at(site.text, opener.start_char):
+        header = site.text[dedent - 1] == ":"
+        yield proposal(dedent - header, dedent - header, close, "close bracket", 1.4 + extra)
     depth, commas = 0, False
     for rank, one in enumerate(behind):
         depth += (one.text in PAIRS) - (one.text in OPENERS)
@@ -35,6 +41,28 @@ def never_closed(site: Site) -> Found:
         yield proposal(
             one.end_char, one.end_char, close, "close bracket", cost + 0.02 * rank + 1.2 * lines + extra
         )
+
+
+def _dedent(site: Site, opener: Token) -> int:
+    """Where the code ends that is indented more than the opener's line, or the opener's line itself."""
+    start = site.text.rfind("\n", 0, opener.start_char) + 1
+    width = _width(site.text[start : opener.start_char + 1])
+    end = last = line_end_at(site.text, opener.start_char)
+    for _ in range(_MOST_LINES):
+        if end >= len(site.text):
+            break
+        begin = site.text.find("\n", end) + 1 or len(site.text)
+        end = line_end_at(site.text, begin)
+        line = site.text[begin:end]
+        if line.strip() and _width(line) <= width:
+            break
+        last = end if line.strip() else last
+    code = [t for t in tokens(site.text, opener.start_char, last) if t.kind != "comment"]
+    return code[-1].end_char
+
+
+def _width(line: str) -> int:
+    return len(line) - len(line.lstrip())
 
 
 def _open_bracket(site: Site) -> int | None:
@@ -111,7 +139,13 @@ def string(site: Site) -> Found:
             start = site.tokens[back].start_char
             if "\n" in site.text[start : one.start_char]:
                 break
-            yield proposal(start, start, one.text, "open string", 2.0 + 0.4 * (index - back))
+            new = (
+                back == index - 1
+                and len(re.findall(rf"\b{re.escape(site.tokens[back].text)}\b", site.text)) == 1
+            )
+            yield proposal(
+                start, start, one.text, "open string", (1.0 if new else 2.0) + 0.4 * (index - back)
+            )
     others = [t for t in quotes if len(t.text) == 1]
     for one, other in pairwise(others):
         if one.text != other.text and one.start_char >= site.fault.at_char:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import msgspec
+
+_WORDS = re.compile(r"\w+|[^\w\s]")
 
 
 class Edit(msgspec.Struct, frozen=True, order=True):
@@ -68,6 +72,15 @@ def difference(old: str, new: str) -> tuple[Edit, ...]:
             pairs = [(starts[a], "".join(before[a:b]), "".join(after[c:d]))]
         edits += [_smallest(*pair) for pair in pairs if pair[1] != pair[2]]
     return tuple(edits)
+
+
+def size(old: str, new: str) -> int:
+    """Words and signs that are no longer there or that are new, whichever are more, of each changed run."""
+    from difflib import SequenceMatcher
+
+    before, after = _WORDS.findall(old), _WORDS.findall(new)
+    matched = SequenceMatcher(None, before, after, autojunk=False).get_opcodes()
+    return sum(max(b - a, d - c) for tag, a, b, c, d in matched if tag != "equal")
 
 
 def _smallest(start: int, old: str, new: str) -> Edit:

@@ -90,7 +90,7 @@ def _deeper(lines: list[str], first: int) -> Iterator[Move]:
     old = indentation(lines[first])
     new = indentation(lines[header]) + _unit(lines)
     ends = _statements(lines, first, old)
-    defines = _DEFINITION.match(lines[header]) is not None
+    defines = _DEFINITION.match(lines[header]) is not None or "__name__" in lines[header]
     for rank, end in enumerate(ends[:12]):
         last = rank == len(ends) - 1
         stops = _DEFINITION.match(lines[end]) is not None if end < len(lines) else True
@@ -102,6 +102,17 @@ def _deeper(lines: list[str], first: int) -> Iterator[Move]:
     deeper = next((indentation(line) for line in lines[first + 1 :] if line.strip()), "")
     if len(deeper) > len(indentation(lines[header])) and deeper != new:
         yield _shift(lines, first, first + 1, old, deeper), "indent line", 1.2
+    run = first + 1  # what comes before the lines that stand where they should
+    while run < len(lines) and (not lines[run].strip() or indentation(lines[run]) == old):
+        run += 1
+    if run < len(lines) and indentation(lines[run]) == new and not _opens(lines, run):
+        yield _shift(lines, first, run, old, new), "indent line", 0.2
+
+
+def _opens(lines: list[str], at: int) -> bool:
+    """Whether the line before ``at`` begins a block."""
+    before = next((line for line in reversed(lines[:at]) if line.strip()), "")
+    return _HEADER_END.search(before.rstrip("\r\n")) is not None
 
 
 def _is_class(line: str) -> bool:
@@ -131,15 +142,19 @@ def _other_level(lines: list[str], first: int) -> Iterator[Move]:
     old = indentation(lines[first])
     levels: dict[str, float] = {}
     narrowest = None
+    defines = _DEFINITION.match(lines[first]) is not None
     for at in range(first - 1, -1, -1):
         if not lines[at].strip() or lines[at].strip().startswith("#"):
             continue
         level = indentation(lines[at])
         if narrowest is None and _HEADER_END.search(lines[at].rstrip("\r\n")):
-            levels[level + _unit(lines)] = 0.0
+            levels[level + _unit([*lines[:first], *lines[first + 1 :]])] = 0.0
         if narrowest is None or len(level) < narrowest:
-            levels.setdefault(level, 0.5 + abs(len(level) - len(old)) / 8)
+            known = -0.6 if defines and _DEFINITION.match(lines[at]) else 0.5
+            levels.setdefault(level, known + abs(len(level) - len(old)) / 8)
             narrowest = len(level)
+    if narrowest is None:
+        levels[""] = 0.0  # nothing stands above
     ends = _statements(lines, first, old)
     run = next(
         (

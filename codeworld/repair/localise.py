@@ -58,6 +58,9 @@ def region(text: str, error: SyntaxFault) -> Region:
         indent = indentation(lines[first])
         if not _HEADER.match(lines[first].lstrip()) or (first == error.line and not indent):
             continue
+        between = (len(indentation(line)) for line in lines[first + 1 : error.line + 1] if line.strip())
+        if min(between, default=len(indent)) < len(indent):
+            continue  # its block ends before the error
         found = Region(first, _end(lines, max(first + 1, error.line + 1), indent), indent)
         if found.last - found.first > 200:
             break

@@ -10,7 +10,7 @@ import keyword
 import re
 from collections.abc import Callable
 
-from codeworld.repair import delimiter_edits
+from codeworld.repair import delimiter_edits, slip_edits
 from codeworld.repair.edits import Edit, Proposal
 from codeworld.repair.indentation_edits import indentation_edits
 from codeworld.repair.lexer import Token
@@ -125,6 +125,9 @@ def _comma(site: Site) -> Found:
         if not gap and following.text in PAIRS:
             continue  # a call
         far = (0.0 if told else 0.8) + 1.5 * abs(depth) - 0.2 * ("\n" in gap)
+        beside = _operator_beside(site, index)
+        if beside is not None:
+            yield proposal(one.end_char, one.end_char, f" {beside}", "insert operator", 0.5 + far)
         yield proposal(one.end_char, one.end_char, ",", "insert comma", 0.7 + far)
         for operator, cost in {" +": 2.6, " *": 3.0, " -": 3.6, ".": 3.4, "=": 3.4}.items():
             yield proposal(one.end_char, one.end_char, operator, "insert operator", cost + far)
@@ -134,11 +137,33 @@ def _comma(site: Site) -> Found:
             return
 
 
+def _operator_beside(site: Site, index: int) -> str | None:
+    """The operator that joins the other operands in the brackets around a token; None where commas do."""
+    found = set[str]()
+    for side, closing in ((site.tokens[:index][::-1], PAIRS), (site.tokens[index:], OPENERS)):
+        depth = 0
+        for one in side:
+            depth += (one.text in (*PAIRS, *OPENERS)) * (-1 if one.text in closing else 1)
+            if depth < 0:
+                break  # the bracket around it
+            if depth == 0:
+                found.add(one.text)
+    joined = found & {"+", "and", "or", "|"}
+    return joined.pop() if len(joined) == 1 and "," not in found and ":" not in found else None
+
+
 def _keyword_argument(site: Site) -> Found:
     """``f(key=1, value)`` for ``f(key=1, value=value)``."""
     if "follows keyword argument" not in site.fault.message:
         return
     start = site.text.rfind("\n", 0, site.fault.at_char) + 1
+    for found in re.finditer(r"([(,]\s*)(?P<key>\w+)\s*=(?!=)\s*", site.text[start : site.line_end]):
+        key, end = start + found.start("key"), start + found.end()
+        yield proposal(key, end, "", "positional argument", 1.6)
+    for found in re.finditer(r",\s*()[\w.]+\[['\"](\w+)['\"]\]\s*[,)]", site.text[start : site.line_end]):
+        yield proposal(
+            start + found.start(1), start + found.start(1), f"{found[2]}=", "keyword argument", 0.7
+        )
     around = [None, *site.tokens, None]
     for before, one, after in zip(around, around[1:], around[2:], strict=False):
         if (
@@ -282,5 +307,6 @@ _PROPOSERS: tuple[Callable[[Site], Found], ...] = (
     _line,
     _comment,
     _indentation,
+    *slip_edits.PROPOSERS,
     _generic,
 )

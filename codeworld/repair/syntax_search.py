@@ -13,6 +13,8 @@ from codeworld.repair.rank import Budget, Infill, rank
 from codeworld.repair.syntax_edits import neighbours
 
 _MOST_ERRORS = 8
+_TURNS = 3  # edits of one error that are followed
+_MOST_TURNS = 14  # errors that are looked at in all
 _TRIED = 160  # neighbours of one error that are parsed, cheapest first
 _ENOUGH = 5.0  # neighbours that cost so much more than the cheapest one that helps are not tried
 _UNFINISHED = 1.5  # cost of a neighbour that only gets the parser to a later error
@@ -47,7 +49,7 @@ def syntax_proposals(
     hardest = max(
         one.cost for one in chosen
     )  # the least expected of the edits says how much to trust all of them
-    found = [_whole(text, best, chosen, hardest)] if fault(best) is None else []
+    found, seen = [_whole(text, best, chosen, hardest)], {best}
     others = [
         (ranked.score - step.ranked[0].score, number, ranked)
         for number, step in enumerate(steps)
@@ -57,23 +59,33 @@ def syntax_proposals(
         if len(found) >= most or should_stop():
             break
         end = _replay(steps, number, other)
-        if end is not None and fault(end) is None and end != best:
+        if end is not None and end not in seen and fault(end) is None:
+            seen.add(end)
             found.append(_whole(text, end, [*chosen[:number], other, *chosen[number + 1 :]], hardest - loss))
     return found
 
 
 def _follow(text: str, infill: Infill | None, budget: Budget, should_stop: Callable[[], bool]) -> list[Step]:
-    steps: list[Step] = []
-    for _ in range(_MOST_ERRORS):
+    """The steps to a program that parses, none where it was not reached: where the best edit leads nowhere, the next
+    one is followed."""
+    left = _MOST_TURNS
+
+    def on(text: str, errors: int) -> list[Step] | None:
+        nonlocal left
         error = fault(text)
-        if error is None or should_stop():
-            break
-        helpful = _helpful(text, error)
-        if not helpful:
-            break
-        steps.append(Step(text, rank(text, helpful, infill, budget)))
-        text = apply(text, steps[-1].ranked[0].edits)
-    return steps
+        if error is None:
+            return []
+        if errors == 0 or left == 0 or should_stop():
+            return None
+        left -= 1
+        ranked = rank(text, _helpful(text, error), infill, budget)
+        for at, one in enumerate(ranked[:_TURNS]):
+            rest = on(apply(text, one.edits), errors - 1)
+            if rest is not None:
+                return [Step(text, ranked[at:]), *rest]
+        return None
+
+    return on(text, _MOST_ERRORS) or []
 
 
 def _whole(text: str, end: str, chosen: list[Proposal], cost: float) -> Proposal:

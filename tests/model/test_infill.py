@@ -112,3 +112,29 @@ def test_a_line_is_revised_token_by_token(model: infill.Infiller) -> None:
 def test_what_does_not_fit_a_canvas_is_not_revised(model: infill.Infiller, own: str) -> None:
     reply = model.infill(InfillRequest("x = (", ")\n", given=(own,), sources=(Source.REVISED,)))
     assert all(one.text == own or len(one.text) < 200 for one in reply.candidates)
+
+
+@pytest.mark.parametrize("count", [0, 1, 4, 200])
+def test_lines_are_read_as_they_stand(model: infill.Infiller, count: int) -> None:
+    lines = [f"value_{i} = compute({i}, 'é')" if i % 3 else "" for i in range(count)]
+    prefix = "".join(f"{line}\n" for line in lines) + "unfinished"
+    read = model.infill(InfillRequest(prefix, "", sources=(Source.READ,))).candidates
+    assert [one.text for one in read] == lines[len(lines) - len(read) :]
+    assert len(read) >= min(count, 10)
+    for one in read:
+        assert (one.tokens > 0) == bool(one.text)
+        assert one.logprob_nats <= 0.0 <= one.certainty <= 1.0
+
+
+def test_reading_is_causal_and_leaves_the_cache_right(tiny: Path, model: infill.Infiller) -> None:
+    network = checkpoint.load(tiny).eval().requires_grad_(False)
+    exact = infill.Infiller(network, model.tokenizer, "cpu", infill.CPU)
+    asked = InfillRequest(PREFIX, SUFFIX, given=("th",), sources=(Source.GIVEN,))
+    before = exact.infill(asked).candidates[0].logprob_nats
+    text = "first = 1\nsecond = 2\nthird = 3\n"
+    short = exact.infill(InfillRequest(text, "", sources=(Source.READ,))).candidates
+    longer = exact.infill(InfillRequest(text + "fourth = 4\n", "", sources=(Source.READ,))).candidates
+    assert [one.logprob_nats for one in longer[:2]] == pytest.approx(
+        [one.logprob_nats for one in short[:2]], abs=1e-3
+    )
+    assert exact.infill(asked).candidates[0].logprob_nats == pytest.approx(before, abs=1e-3)
