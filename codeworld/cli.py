@@ -420,7 +420,10 @@ def _writer(model: bool) -> Writer | None:
         return None
     from textdiff import writer
 
-    return writer.installed()
+    found = writer.installed()
+    if found is None:
+        _report("no weights of the text model in CODEWORLD_TEXT_MODEL: going on without it", 0)
+    return found
 
 
 def _print_json(value: msgspec.Struct) -> None:
