@@ -244,9 +244,7 @@ def main(arguments: list[str] | None = None) -> int:
     if given.rows:
         given.rows.write_bytes(b"\n".join(map(msgspec.json.encode, found)) + b"\n")
     made = results.stamp("none: symbolic")
-    print(results.markdown("Commit messages", made, listed))
-    if given.out:
-        results.write(given.out, "Commit messages", made, listed, report)
+    results.publish(given.out, "Commit messages", made, listed, report)
     return 0
 
 

@@ -44,6 +44,15 @@ def write(stem: Path, title: str, made: Stamp, figures: Sequence[Figure], report
     stem.with_suffix(".json").write_bytes(msgspec.json.format(msgspec.json.encode(everything)) + b"\n")
 
 
+def publish(
+    stem: Path | None, title: str, made: Stamp, figures: Sequence[Figure], report: msgspec.Struct
+) -> None:
+    """Print the table, and ``write`` it where a stem is given."""
+    print(markdown(title, made, figures))
+    if stem is not None:
+        write(stem, title, made, figures, report)
+
+
 def share(part: int, whole: int) -> float:
     """0 of nothing."""
     return round(part / whole, 3) if whole else 0.0

@@ -114,9 +114,7 @@ def main() -> None:
     for one in found:
         place = Path(one["path"]).relative_to(root).as_posix() if one.get("path") else one.get("reason", "")
         figures.append(results.Figure(f"{one['file']}: tests, and where", f"{one.get('tests', 0)}, {place}"))
-    print(results.markdown("Generated tests over LSP", results.stamp("none"), figures))
-    if options.out is not None:
-        results.write(options.out, "Generated tests over LSP", results.stamp("none"), figures, report)
+    results.publish(options.out, "Generated tests over LSP", results.stamp("none"), figures, report)
 
 
 if __name__ == "__main__":

@@ -397,9 +397,7 @@ def main(arguments: list[str] | None = None) -> int:
             listed += of_gate(report.gates[-1])
         listed.append(verdict(rows, report.gates[-len(WHERE) :]))
     made = results.stamp(f"codeworld-text {answers.version}, {answers.kind}; {answers.dials}")
-    print(results.markdown("The text model", made, listed))
-    if given.out:
-        results.write(given.out, "The text model", made, listed, report)
+    results.publish(given.out, "The text model", made, listed, report)
     return 0
 
 

@@ -20,11 +20,12 @@ def read_lines(
     whole = prefix[: prefix.rfind("\n") + 1]
     ids, nats = reader.surprise(whole, path, should_stop)
     tokens = [reader.tokenizer.token_bytes[i] for i in ids]
-    lines = whole.encode().split(b"\n")[:-1]
+    encoded = whole.encode()
+    lines = encoded.split(b"\n")[:-1]
     seen = sum(map(len, tokens))
     # The last token of a text, most of the time its line end, is not read but healed.
-    cut_byte = len(whole.encode()) - len(reader.tokenizer.encode_typed(whole)[1]) - seen
-    number = whole.encode()[:cut_byte].count(b"\n")
+    cut_byte = len(encoded) - len(reader.tokenizer.encode_typed(whole)[1]) - seen
+    number = encoded[:cut_byte].count(b"\n")
     first = number + (cut_byte > 0)
     of_line: dict[int, list[float]] = {}
     for token, cost in zip(tokens, nats, strict=True):
