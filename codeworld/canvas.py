@@ -43,12 +43,14 @@ class Seed(msgspec.Struct, frozen=True):
 
 class InfillRequest(msgspec.Struct, frozen=True):
     """One hole: ``prefix`` and ``suffix`` are the document's text on its two sides, already budgeted and cleared of
-    secrets. ``shape`` "line": the fill ends before the first newline; "span": the fill may have several lines and its
-    length is unknown."""
+    secrets; ``outline`` are lines about what is beyond them (``codeworld.context.outline``; of use with a path only).
+    ``shape`` "line": the fill ends before the first newline; "span": the fill may have several lines and its length is
+    unknown."""
 
     prefix: str
     suffix: str
     path: str = ""
+    outline: str = ""
     shape: Shape = "line"
     seeds: tuple[Seed, ...] = ()
     max_candidates: int = 4

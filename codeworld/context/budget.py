@@ -5,11 +5,15 @@ from __future__ import annotations
 import msgspec
 
 from codeworld.canvas import InfillRequest, Seed, Shape
+from codeworld.context.definitions import Definitions
+from codeworld.context.outline import brought_by, outline
 from codeworld.context.secrets import has_secret, is_masked, mask
 
 PREFIX_CHARS = 6_000
 SUFFIX_CHARS = 2_000
 JUMP_CHARS = 2_000  # the prefix starts at such a multiple, so that typing does not move it and cached states stay valid
+OUTLINE_JUMP_CHARS = 500
+_READ_CHARS = 1_500  # before the cursor, at least, next to an outline
 _MARGIN_CHARS = 4_000  # a key block that begins or ends outside of what is read is still a key block
 
 
@@ -22,6 +26,7 @@ def build_request(
     shape: Shape = "line",
     max_candidates: int | None = None,
     steps: int = 0,
+    repository: Definitions | None = None,
 ) -> InfillRequest:
     """The request for the hole at ``cursor_char`` (clamped) of ``text``.
 
@@ -39,12 +44,22 @@ def build_request(
         suffix=_with_lf(masked[cursor_char - margin_start : end - margin_start]),
         path=path,
         shape=shape,
+        outline=_outline(text, cursor_char, path, repository) if path else "",
         seeds=tuple(seed for seed in seeds if not has_secret(seed.text) and not is_masked(seed.text)),
         steps=steps,
     )
     return (
         request if max_candidates is None else msgspec.structs.replace(request, max_candidates=max_candidates)
     )
+
+
+def _outline(text: str, cursor_char: int, path: str, repository: Definitions | None) -> str:
+    """Of what is certainly not read, whatever the device; it stays as it is while the cursor moves a little."""
+    start = max(0, (cursor_char - _READ_CHARS) // OUTLINE_JUMP_CHARS * OUTLINE_JUMP_CHARS)
+    start = text.rfind("\n", 0, start) + 1
+    end = min(len(text), -(-cursor_char // OUTLINE_JUMP_CHARS) * OUTLINE_JUMP_CHARS)
+    brought = brought_by(text, path, repository, (start, end)) if repository is not None else ()
+    return mask(_with_lf(outline(text, start, end, brought)))
 
 
 def _prefix_start(text: str, cursor_char: int) -> int:

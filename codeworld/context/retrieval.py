@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 from codeworld.canvas import Seed
+from codeworld.context.definitions import Definitions
 from codeworld.context.secrets import mask
 
 SUFFIXES = (".py", ".pyi")
@@ -94,6 +95,7 @@ class RepositoryIndex:
         self._slot: dict[str, int] = {}
         self._files: dict[int, _File] = {}
         self._next_slot = 0
+        self.definitions = Definitions()
 
     def __len__(self) -> int:
         return len(self._files)
@@ -135,6 +137,7 @@ class RepositoryIndex:
             self.remove(path)
             return
         text = mask(text)
+        self.definitions.update(path, text)
         slot = self._slot.get(path)
         old = self._files[slot].lines if slot is not None else ()
         if slot is None:
@@ -148,6 +151,7 @@ class RepositoryIndex:
         """Forget a file; nothing happens when it is not in the index."""
         slot = self._slot.pop(path, None)
         if slot is not None:
+            self.definitions.remove(path)
             for number in set(self._files.pop(slot).lines):
                 self._forget(number, slot)
 

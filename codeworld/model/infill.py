@@ -47,7 +47,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     revisions: int = 3  # of each
 
 
-CPU = Profile(window=640, jump=128, suffix=64, chunk=128)
+CPU = Profile(window=896, jump=128, suffix=64, chunk=128)
 GPU = Profile(window=1024, jump=256, suffix=128, chunk=1024, edited=2)
 
 
@@ -77,7 +77,9 @@ class Infiller:
         begin = time.perf_counter()
         if request.sources == (Source.READ,):
             return self._reply(read_lines(self.reader, request.prefix, request.path, should_stop), begin)
-        context = self.reader.context(request.prefix, request.suffix, request.path, should_stop)
+        context = self.reader.context(
+            request.prefix, request.suffix, request.path, should_stop, request.outline
+        )
         one_line = request.shape == "line"
         allowed = Allowed(self.reader, context.head, one_line)
         given = request.seeds[: self.profile.seeds] if Source.RETRIEVED in request.sources else ()
@@ -115,7 +117,7 @@ class Infiller:
         """The block that the prefix has begun, to its end."""
         indent = next_indentation(request.prefix)
         prefix = request.prefix + indent
-        context = self.reader.context(prefix, "", request.path, should_stop)
+        context = self.reader.context(prefix, "", request.path, should_stop, request.outline)
         line_before = prefix[prefix.rfind("\n") + 1 :]
         ids, text, logprob = go_on(self.reader, context, line_before, self.profile.continued, should_stop)
         if not text.strip():

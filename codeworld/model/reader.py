@@ -15,7 +15,7 @@ from torch import Tensor
 
 from codeworld.model.network import Attend, Network, rotary, rotate
 from codeworld.model.static import SCRATCH, StaticPasses, grouped_attention
-from codeworld.model.tokenizer import EOF, PATH, SUFFIX, CodeTokenizer
+from codeworld.model.tokenizer import EOF, SUFFIX, CodeTokenizer
 
 SEGMENT = 512  # room for the tokens of one pass over canvases or fills
 
@@ -74,11 +74,12 @@ class Reader:
 
     @torch.inference_mode()
     def context(
-        self, prefix: str, suffix: str, path: str, should_stop: Callable[[], bool] = never
+        self, prefix: str, suffix: str, path: str, should_stop: Callable[[], bool] = never, outline: str = ""
     ) -> Context:
-        """Read what is new. The last prefix token is left out: its text is ``Context.head``, and the first token of a
-        fill must start with it (token healing). Raises Stopped."""
-        ids, head = self._prefix_ids(prefix, path)
+        """Read what is new; ``outline`` says what to know of the file beyond the prefix. The last prefix token is left
+        out: its text is ``Context.head``, and the first token of a fill must start with it (token healing). Raises
+        Stopped."""
+        ids, head = self._prefix_ids(prefix, self.tokenizer.opening(path, outline))
         read = self._suffix(suffix, should_stop)
         self._read_prefix(ids, should_stop)
         start, tokens = self.suffix_tokens, read.keys.shape[2]
@@ -94,7 +95,8 @@ class Reader:
     ) -> tuple[list[int], list[float]]:
         """The last tokens of the prefix, as many as the window holds, and minus the log-probability (nats) of each
         behind those before it. All of them are read anew. Raises Stopped."""
-        ids, _ = self._prefix_ids(prefix, path)
+        opening = self.tokenizer.opening(path)
+        ids, _ = self._prefix_ids(prefix, opening)
         self.prefix_ids.clear()
         nats: list[float] = []
         for piece in self._pieces(ids, 0, should_stop):
@@ -106,19 +108,15 @@ class Reader:
                 break
             logprobs = self.network.logits(hidden[: len(following)]).float().log_softmax(-1)
             nats += (-logprobs.gather(1, following[:, None])[:, 0]).tolist()  # none behind the last token
-        first = len(self._opening(path))
+        first = len(opening)
         return ids[first:], nats[first - 1 :]
 
-    def _prefix_ids(self, prefix: str, path: str) -> tuple[list[int], bytes]:
+    def _prefix_ids(self, prefix: str, opening: list[int]) -> tuple[list[int], bytes]:
         ids, head = self.tokenizer.encode_typed(prefix)
-        opening = self._opening(path)
         room = self.window - len(opening)
         if len(ids) > room:  # the start moves in jumps, or every keystroke would mean reading all again
             ids = ids[-(-(len(ids) - room) // self.jump) * self.jump :]
         return opening + ids, head
-
-    def _opening(self, path: str) -> list[int]:
-        return [PATH, *self.tokenizer.encode(path[-80:] + "\n")] if path else [EOF]
 
     def _read_prefix(self, ids: list[int], should_stop: Callable[[], bool]) -> None:
         same = 0

@@ -63,6 +63,13 @@ class CodeTokenizer:
         encoded = self.bpe.encode(text, add_special_tokens=False)
         return list(encoded.ids), list(encoded.offsets)
 
+    def opening(self, path: str, outline: str = "") -> list[int]:
+        """What stands before a file's text: its path, if that is known, and with it the outline of what is not read."""
+        if not path:
+            return [EOF]
+        ids = [PATH, *self.encode(path[-80:] + "\n")]
+        return [*ids, *self.encode(outline), EOF] if outline else ids
+
     def encode_typed(self, text: str) -> tuple[list[int], bytes]:
         """Ids of ``text`` up to the token that the cursor behind it cuts, and the typed bytes of that token.
 

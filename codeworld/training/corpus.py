@@ -23,6 +23,8 @@ from typing import Final, TypeVar
 import msgspec
 import numpy as np
 
+from codeworld.context.definitions import Definitions
+from codeworld.context.outline import brought_by
 from codeworld.training import dedup, filters
 from codeworld.training.repositories import (
     CLONE_URL,
@@ -54,6 +56,7 @@ class Item(msgspec.Struct):
     size: int
     digest: bytes
     sketch: bytes
+    brought: list[str] = []  # signatures of what the file imports from its repository (context.outline)
 
 
 class Spool(msgspec.Struct):
@@ -182,8 +185,13 @@ def finish(job: tuple[Path, Path, dict[str, str], Path | None]) -> RepositoryRep
             report.drop(reason, item.path, item.size)
         else:
             kept.append(item)
+    defined = Definitions()
+    for item in kept:
+        defined.update(item.path, item.text)
     if report.role == "train":
         kept = _cap(kept, report)
+    for item in kept:
+        item.brought = brought_by(item.text, item.path, defined)
     report.kept = [len(kept), sum(item.size for item in kept)]
     final.write_bytes(msgspec.msgpack.encode(Spool("", report, sorted(kept, key=lambda item: item.path))))
     return report
@@ -205,6 +213,7 @@ class _Line(msgspec.Struct):
     repo: str
     path: str
     text: str
+    brought: list[str]
 
 
 def write_shard(job: tuple[Path, list[Path], int, int, int]) -> ShardInfo:
@@ -222,7 +231,7 @@ def write_shard(job: tuple[Path, list[Path], int, int, int]) -> ShardInfo:
             repo = content.report.repo
             for item in content.items:
                 if int(filters.share(f"{seed} {repo}/{item.path}") * count) == number:
-                    stream.write(encode(_Line(repo, item.path, item.text)) + b"\n")
+                    stream.write(encode(_Line(repo, item.path, item.text, item.brought)) + b"\n")
                     files += 1
                     text_bytes += item.size
     digest = hashlib.sha256(target.read_bytes()).hexdigest()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from bisect import bisect_right
+from collections.abc import Sequence
 
 from tree_sitter import Node, Tree
 
@@ -16,8 +17,8 @@ LONGEST_CHAR = 340
 class SourceFile:
     """A file's text with its syntax tree and the conversions between characters, bytes and lines."""
 
-    def __init__(self, path: str, text: str, tree: Tree) -> None:
-        self.path, self.text, self.tree = path, text, tree
+    def __init__(self, path: str, text: str, tree: Tree, brought: Sequence[str] = ()) -> None:
+        self.path, self.text, self.tree, self.brought = path, text, tree, brought
         self.line_starts = [0]
         self.line_starts.extend(i + 1 for i, c in enumerate(text) if c == "\n")
         self.ascii = text.isascii()
@@ -67,7 +68,7 @@ def _lines(source: SourceFile, at: int, rng: random.Random) -> tuple[int, int]:
     """One to six whole lines, from their start or from after the indentation, with or without the last newline."""
     line = source.line_of(at)
     start, end = source.line_span(line)
-    last = min(line + rng.choice((0, 0, 1, 1, 2, 3, 5)), len(source.line_starts) - 1)
+    last = min(line + rng.choice((0, 0, 0, 1, 1, 2, 3, 5)), len(source.line_starts) - 1)
     end = source.line_span(last)[1]
     if rng.random() < 0.5:
         start += len(source.text[start:end]) - len(source.text[start:end].lstrip(" \t"))

@@ -25,6 +25,7 @@ class Hole(msgspec.Struct, frozen=True):
     path: str = ""
     shape: Any = "span"
     seeds: tuple[Seed, ...] = ()
+    outline: str = ""
 
 
 class Generation(msgspec.Struct, frozen=True):
@@ -37,11 +38,13 @@ class Generation(msgspec.Struct, frozen=True):
     model: str
 
 
-def generate(model: infill.Infiller, hole: Hole, steps: int = 0) -> Generation:
-    """Ask every source for one hole."""
+def generate(
+    model: infill.Infiller, hole: Hole, steps: int = 0, sources: tuple[Source, ...] = tuple(Source)
+) -> Generation:
+    """Ask these sources for one hole."""
     request = InfillRequest(
-        prefix=hole.prefix, suffix=hole.suffix, path=hole.path, shape=hole.shape, seeds=hole.seeds,
-        max_candidates=16, steps=steps, sources=tuple(Source),
+        prefix=hole.prefix, suffix=hole.suffix, path=hole.path, outline=hole.outline, shape=hole.shape,
+        seeds=hole.seeds, max_candidates=16, steps=steps, sources=sources,
     )  # fmt: skip
     reply = model.infill(request)
     return Generation(hole.id, reply.candidates, reply.latency_ms, reply.device, reply.model)
@@ -56,14 +59,20 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--part", type=int, default=0, help="do every PARTS-th hole, beginning with this one")
+    parser.add_argument("--served", action="store_true", help="ask only what an editor's request asks")
+    parser.add_argument("--no-outline", action="store_true", help="show the file only")
     parser.add_argument("--parts", type=int, default=1)
     arguments = parser.parse_args()
     model = infill.load(arguments.device, arguments.model)
     model.warm_up()
+    sources = InfillRequest("", "").sources if arguments.served else tuple(Source)
     lines = arguments.holes.read_bytes().splitlines()[arguments.part :: arguments.parts]
     with arguments.out.open("wb") as out:
         for line in lines:
-            result = generate(model, msgspec.json.decode(line, type=Hole), arguments.steps)
+            hole = msgspec.json.decode(line, type=Hole)
+            if arguments.no_outline:
+                hole = msgspec.structs.replace(hole, outline="")
+            result = generate(model, hole, arguments.steps, sources)
             out.write(msgspec.json.encode(result) + b"\n")
 
 

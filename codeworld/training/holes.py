@@ -59,10 +59,13 @@ class Hole(msgspec.Struct, frozen=True):
     repo: str = ""
     path: str = ""
     seeds: tuple[Seed, ...] = ()
+    outline: str = ""
 
     def request(self) -> InfillRequest:
         """What a model under test may see."""
-        return InfillRequest(self.prefix, self.suffix, path=self.path, shape=self.shape, seeds=self.seeds)
+        return InfillRequest(
+            self.prefix, self.suffix, self.path, self.outline, shape=self.shape, seeds=self.seeds
+        )
 
 
 class Place(NamedTuple):
@@ -159,7 +162,14 @@ def repository_holes(
             exclude=place.path,
             max_lines=MAX_BLOCK_LINES if shape == "span" else 1,
         )
-        request = build_request(before + after, len(before), path=place.path, seeds=seeds, shape=shape)
+        request = build_request(
+            before + after,
+            len(before),
+            path=place.path,
+            seeds=seeds,
+            shape=shape,
+            repository=index.definitions,
+        )
         yield Hole(
             f"{repo}/{place.kind}/{number}",
             place.kind,
@@ -170,6 +180,7 @@ def repository_holes(
             repo,
             place.path,
             request.seeds,
+            request.outline,
         )
 
 

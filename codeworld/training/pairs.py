@@ -8,7 +8,8 @@ One row is ``stream_tokens`` of code (files packed end to end), then segments, o
 
 so a stream is paid for once and teaches a dozen holes. With the suffix in the middle, all that a token sees is two
 intervals of the row (``codeworld.training.mask``). The hole starts at the beginning of the token that the cursor cuts
-(token healing): at inference that token's typed part becomes a constraint on the first slot.
+(token healing): at inference that token's typed part becomes a constraint on the first slot. As in an editor, a part of
+a file comes behind an outline of what the part does not show (``codeworld.context.outline``).
 """
 
 from __future__ import annotations
@@ -21,11 +22,15 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from codeworld.context.definitions import Import, imports
+from codeworld.context.outline import outline as outline_of
 from codeworld.model.config import ModelConfig
-from codeworld.model.tokenizer import END, EOF, FILL, MASK, PAD, PATH, SPECIAL, SUFFIX, CodeTokenizer
+from codeworld.model.tokenizer import END, EOF, FILL, MASK, PAD, SPECIAL, SUFFIX, CodeTokenizer
 from codeworld.training.cuts import SourceFile, cut, leaf_label
 
 STREAM, IN_SUFFIX, IN_CANVAS, IN_FILL = range(4)
+OUTLINE_CHARS = (300, 700, 1_100, 1_100)
+OUTLINE_ROOM = 640
 CANVAS_LENGTHS = (8, 12, 16, 24, 32, 48, 64, 96)
 Ints = NDArray[np.int32]
 
@@ -60,6 +65,7 @@ class Mixture(msgspec.Struct, frozen=True, kw_only=True):
     corruption_rate: float = 0.25
     labels_hidden: float = 0.5
     path_shown: float = 0.5
+    outline_shown: float = 0.0  # of the pieces with a path, where the row has room for OUTLINE_ROOM tokens
     no_suffix: float = 0.06
     repeats: dict[str, int] = {}  # repositories that are seen so many times an epoch
 
@@ -73,6 +79,11 @@ class Piece(NamedTuple):
     last: int
     at: int
     head: int
+    imports: list[Import]  # statements that stay whole, for the outline tells of what they bring
+
+    def overlaps_import(self, start_char: int, end_char: int) -> bool:
+        """Is part of these characters in such a statement?"""
+        return any(one.start < end_char and start_char < one.end for one in self.imports)
 
 
 class Row:
@@ -153,27 +164,38 @@ class RowBuilder:
         row, pieces, room = Row(self.shape), list[Piece](), self.shape.stream_tokens
         for source in files:
             ids, offsets = self.tokenizer.encode_with_offsets(source.text)
-            head = self._header(source.path)
+            opening = self._opening(source.path)
             first = 0
             while first < len(ids):
-                if room < len(head) + min(96, len(ids) - first):
+                if room < len(opening) + min(96, len(ids) - first):
                     yield self._with_holes(row, pieces)
                     row, pieces, room = Row(self.shape), [], self.shape.stream_tokens
+                most = min(len(ids), first + room - len(opening))
+                outline = self._outline(source, offsets[first][0], offsets[most - 1][1], opening, room)
+                head = self.tokenizer.opening(source.path, outline) if outline else opening
                 last = min(len(ids), first + room - len(head))
-                pieces.append(self._place(row, source, ids, offsets, first, last, head, room))
+                whole = imports(source.text) if outline and source.brought else []
+                pieces.append(self._place(row, source, ids, offsets, first, last, head, room, whole))
                 room -= len(head) + last - first
                 first = last
         if pieces:
             yield self._with_holes(row, pieces)
 
-    def _header(self, path: str) -> list[int]:
+    def _opening(self, path: str) -> list[int]:
         if self.rng.random() >= self.mixture.path_shown:
             return [EOF]
-        return [PATH, *self.tokenizer.encode(path[-80:] + "\n")]
+        return self.tokenizer.opening(path)
+
+    def _outline(self, source: SourceFile, start: int, end: int, opening: list[int], room: int) -> str:
+        """Of the file without characters [start, end), the most that the piece can hold: what the outline takes of the
+        room is then in neither."""
+        if len(opening) == 1 or room < OUTLINE_ROOM or self.rng.random() >= self.mixture.outline_shown:
+            return ""
+        return outline_of(source.text, start, end, source.brought, self.rng.choice(OUTLINE_CHARS))
 
     def _place(
         self, row: Row, source: SourceFile, ids: list[int], offsets: list[tuple[int, int]],
-        first: int, last: int, head: list[int], room: int,
+        first: int, last: int, head: list[int], room: int, whole: list[Import],
     ) -> Piece:  # fmt: skip
         at = self.shape.stream_tokens - room
         tokens = head + ids[first:last]
@@ -185,7 +207,7 @@ class RowBuilder:
         skip = len(head) - 1
         weight = self.mixture.stream_weight
         row.predicted.extend((at + i, tokens[i + 1], weight) for i in range(skip, len(tokens) - 1))
-        return Piece(source, offsets, first, last, at, len(head))
+        return Piece(source, offsets, first, last, at, len(head), whole)
 
     def _with_holes(self, row: Row, pieces: list[Piece]) -> Row:
         """Cut holes until the row is full."""
@@ -206,6 +228,8 @@ class RowBuilder:
         if span is None or span[0] >= stop:
             return
         start_char, end_char = span[0], min(span[1], high)
+        if piece.overlaps_import(start_char, end_char):
+            return
         token = self._token_before(offsets, piece, start_char)
         hole_start = offsets[token][0]
         ids, spans = self.tokenizer.encode_with_offsets(source.text[hole_start:end_char])

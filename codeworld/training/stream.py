@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 import lzma
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -23,15 +24,23 @@ from codeworld.training.pairs import Mixture, RowBuilder, RowShape
 POOLED_BATCHES = 8
 
 
-def read_shard(path: Path, part: int, parts: int, repeats: dict[str, int]) -> list[tuple[str, str]]:
-    """(path, text) of every ``parts``-th record, beginning with ``part``; those of a repository in ``repeats`` that
-    many times."""
-    found: list[tuple[str, str]] = []
+class Record(NamedTuple):
+    """A file of a shard; ``brought`` is what ``codeworld.context.outline`` is told of its imports."""
+
+    path: str
+    text: str
+    brought: Sequence[str]
+
+
+def read_shard(path: Path, part: int, parts: int, repeats: dict[str, int]) -> list[Record]:
+    """Every ``parts``-th record, beginning with ``part``; those of a repository in ``repeats`` that many times."""
+    found: list[Record] = []
     with lzma.open(path, "rt", encoding="utf-8") as lines:
         for i, line in enumerate(lines):
             if i % parts == part:
                 record = json.loads(line)
-                found += [(record["path"], record["text"])] * repeats.get(record["repo"], 1)
+                file = Record(record["path"], record["text"], record.get("brought", ()))
+                found += [file] * repeats.get(record["repo"], 1)
     return found
 
 
@@ -47,8 +56,8 @@ class Files:
         self.rng = random.Random(seed * 1000 + part)
         self.look_every = look_every
         self.seen: set[Path] = set()
-        self.all: list[tuple[str, str]] = []
-        self.left: list[tuple[str, str]] = []
+        self.all: list[Record] = []
+        self.left: list[Record] = []
         self.epoch = 0
 
     def _look(self) -> None:
@@ -70,9 +79,9 @@ class Files:
                     raise FileNotFoundError(f"no *.jsonl.xz shards with text in {self.folder}")
                 self.left, self.epoch = list(self.all), self.epoch + 1
                 self.rng.shuffle(self.left)
-            path, text = self.left.pop()
+            path, text, brought = self.left.pop()
             count += 1
-            yield SourceFile(path, text, parser.parse(text.encode()))
+            yield SourceFile(path, text, parser.parse(text.encode()), brought)
 
 
 def share(rank: int, world: int) -> tuple[int, int]:

@@ -60,7 +60,7 @@ def test_the_continuation_is_what_the_stream_predicts(tiny: Path) -> None:
     reader = infiller.reader
     ids, _, logprob = go_on(reader, reader.context(prefix, "\nnot seen", ""), "", 12)
     fresh = Reader(reader.network, reader.tokenizer, 256, 64, 64)
-    start = fresh._prefix_ids(prefix, "")[0]
+    start = fresh._prefix_ids(prefix, reader.tokenizer.opening(""))[0]
     with torch.inference_mode():
         hidden = []
         for i in range(len(start) + len(ids) - 1):

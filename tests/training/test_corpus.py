@@ -204,7 +204,7 @@ def test_build(world: tuple[Path, Path, Path], tmp_path: Path, jobs: int) -> Non
     assert [(line["repo"], line["path"]) for line in lines] == sorted(
         (line["repo"], line["path"]) for line in lines
     )
-    assert {"repo", "path", "text"} == set(lines[0])
+    assert {"repo", "path", "text", "brought"} == set(lines[0])
     assert lines[0]["text"] == code(1)
     assert report.kept == [len(lines), sum(len(line["text"]) for line in lines)]
     dev = (out / "dev" / "dev__held.jsonl").read_text().splitlines()

@@ -5,13 +5,14 @@ from __future__ import annotations
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 import tree_sitter_python
 from tree_sitter import Language, Parser
 
-from codeworld.model import checkpoint
-from codeworld.model.tokenizer import CodeTokenizer
+from codeworld.model import checkpoint, infill
+from codeworld.model.tokenizer import EOF, CodeTokenizer
 from codeworld.training.cuts import SourceFile
 from codeworld.training.pairs import IN_CANVAS, IN_FILL, Mixture, Row, RowBuilder, RowShape
 from codeworld.training.train import Objective
@@ -24,7 +25,7 @@ def row_of(mixture: Mixture) -> Row:
     tree = Parser(Language(tree_sitter_python.language())).parse(text.encode())
     builder = RowBuilder(
         CodeTokenizer(checkpoint.BUNDLED / "tokenizer.json"), checkpoint.read_labels(checkpoint.BUNDLED),
-        checkpoint.read_config(checkpoint.BUNDLED), SHAPE, mixture, random.Random(5),
+        checkpoint.read_config(checkpoint.BUNDLED), SHAPE, mixture, random.Random(8),
     )  # fmt: skip
     return next(builder.rows(iter([SourceFile("checkpoint.py", text, tree)])))
 
@@ -62,3 +63,28 @@ def test_the_loss_is_finite_and_reaches_every_matrix_of_the_blocks(tmp_path: Pat
     for name, weight in network.blocks.named_parameters():
         assert weight.grad is not None, name
         assert weight.grad.abs().sum() > 0, name
+
+
+def test_an_outline_stands_before_its_part_and_is_neither_predicted_nor_cut() -> None:
+    text = Path(infill.__file__).read_text()
+    tree = Parser(Language(tree_sitter_python.language())).parse(text.encode())
+    tokenizer = CodeTokenizer(checkpoint.BUNDLED / "tokenizer.json")
+    builder = RowBuilder(
+        tokenizer, checkpoint.read_labels(checkpoint.BUNDLED), checkpoint.read_config(checkpoint.BUNDLED),
+        RowShape(), Mixture(path_shown=1.0, outline_shown=1.0, stream_weight=0.5), random.Random(5),
+    )  # fmt: skip
+    brought = ["class Seed:\n    text: str"]
+    rows = list(builder.rows(iter([SourceFile("model/infill.py", text, tree, brought)])))
+    assert len(rows) > 3
+    outlines = 0
+    for row in rows[:-1]:
+        size = int(np.flatnonzero(row.ids == EOF)[0])
+        said = tokenizer.decode(row.ids[:size].tolist())
+        outlines += said.startswith("model/infill.py\nclass Seed:\n    text: str\n")
+        shown = tokenizer.decode(row.ids[size : RowShape().stream_tokens].tolist())
+        assert shown in text
+        assert all(line not in shown for line in said.split("\n") if line.startswith("    def "))
+        assert min(i for i, _, _ in row.predicted) == size
+        for _, _, fill, end in row.groups:
+            assert "import" not in tokenizer.decode(row.ids[fill:end].tolist())
+    assert outlines == len(rows) - 1
