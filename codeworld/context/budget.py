@@ -13,7 +13,7 @@ PREFIX_CHARS = 6_000
 SUFFIX_CHARS = 2_000
 JUMP_CHARS = 2_000  # the prefix starts at such a multiple, so that typing does not move it and cached states stay valid
 OUTLINE_JUMP_CHARS = 500
-_READ_CHARS = 1_500  # before the cursor, at least, next to an outline
+_READ_CHARS = 1_250  # before the cursor, at least, next to an outline
 _MARGIN_CHARS = 4_000  # a key block that begins or ends outside of what is read is still a key block
 
 

@@ -88,8 +88,12 @@ def _signature(text: str, start: int) -> str:
         elif char in ")]}":
             depth -= 1
         elif (char == ":" and not depth) or (char == "\n" and not depth):
-            return _one_line(text[start:at])[:SIGNATURE_CHARS] + ":"
-    return _one_line(text[start : start + SIGNATURE_CHARS])
+            return _cut(_one_line(text[start:at]) + ":")
+    return _cut(_one_line(text[start : start + SIGNATURE_CHARS]))
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= SIGNATURE_CHARS else line[: line.rfind(" ", 0, SIGNATURE_CHARS)] + " ..."
 
 
 def _one_line(text: str) -> str:

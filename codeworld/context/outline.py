@@ -15,7 +15,7 @@ from typing import Final
 
 from codeworld.context.definitions import OUTSIDE, Definition, Definitions, attributes, definitions, imports
 
-CHARS: Final = 1_100  # about 320 tokens
+CHARS: Final = 900  # about 270 tokens
 _IMPORTS_SHARE: Final = 0.3  # of the room at most
 _BROUGHT_SHARE: Final = 0.5  # of what then is left
 _FAR: Final = 100_000

@@ -59,13 +59,13 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     parser.add_argument("--steps", type=int, default=0)
     parser.add_argument("--part", type=int, default=0, help="do every PARTS-th hole, beginning with this one")
-    parser.add_argument("--served", action="store_true", help="ask only what an editor's request asks")
+    parser.add_argument("--sources", default=",".join(Source), help="comma-separated; default: all")
     parser.add_argument("--no-outline", action="store_true", help="show the file only")
     parser.add_argument("--parts", type=int, default=1)
     arguments = parser.parse_args()
     model = infill.load(arguments.device, arguments.model)
     model.warm_up()
-    sources = InfillRequest("", "").sources if arguments.served else tuple(Source)
+    sources = tuple(Source(name) for name in arguments.sources.split(","))
     lines = arguments.holes.read_bytes().splitlines()[arguments.part :: arguments.parts]
     with arguments.out.open("wb") as out:
         for line in lines:

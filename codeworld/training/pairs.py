@@ -29,7 +29,7 @@ from codeworld.model.tokenizer import END, EOF, FILL, MASK, PAD, SPECIAL, SUFFIX
 from codeworld.training.cuts import SourceFile, cut, leaf_label
 
 STREAM, IN_SUFFIX, IN_CANVAS, IN_FILL = range(4)
-OUTLINE_CHARS = (300, 700, 1_100, 1_100)
+OUTLINE_CHARS = (300, 600, 900, 900, 1_200)
 OUTLINE_ROOM = 640
 CANVAS_LENGTHS = (8, 12, 16, 24, 32, 48, 64, 96)
 Ints = NDArray[np.int32]
