@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 import select
 import sys
 import time
@@ -134,9 +135,9 @@ def open_worker(
 ) -> Iterator[Worker]:
     """A process that has imported the module. Raises CannotImport; OSError when nothing can be started."""
     plan = {
-        "file": str(place.file),
+        "file": os.path.relpath(place.file, place.root),  # the sandbox may run a copy
         "module": place.module,
-        "paths": place.paths,
+        "paths": [os.path.relpath(path, place.root) for path in place.paths],
         "names": NAMES,
         "call_s": CALL_S,
     }

@@ -50,7 +50,7 @@ class Server:
         self.limit_s: float = plan["call_s"]
         self.answers = answers
         self.mutants: dict[int, tuple[Any, types.CodeType]] = {}
-        sys.path[:0] = plan["paths"]
+        sys.path[:0] = map(os.path.abspath, plan["paths"])
         random.seed(0)
         self.module: Any = importlib.import_module(plan["module"])
         self.base = {**vars(self.module), **plan_names(plan["names"])}
