@@ -28,7 +28,8 @@ def build_request(
     steps: int = 0,
     repository: Definitions | None = None,
 ) -> InfillRequest:
-    """The request for the hole at ``cursor_char`` (clamped) of ``text``.
+    """The request for the hole at ``cursor_char`` (clamped) of ``text``; with ``repository``, the definitions of the
+    other files, it has an outline.
 
     The prefix is at most PREFIX_CHARS and begins at a line start, the suffix at most SUFFIX_CHARS and ends at a line
     end (inside a line only where one line is longer than that). Line ends become LF. Seeds that hold a secret, also a
@@ -44,7 +45,7 @@ def build_request(
         suffix=_with_lf(masked[cursor_char - margin_start : end - margin_start]),
         path=path,
         shape=shape,
-        outline=_outline(text, cursor_char, path, repository) if path else "",
+        outline="" if repository is None else _outline(text, cursor_char, path, repository),
         seeds=tuple(seed for seed in seeds if not has_secret(seed.text) and not is_masked(seed.text)),
         steps=steps,
     )
@@ -53,12 +54,12 @@ def build_request(
     )
 
 
-def _outline(text: str, cursor_char: int, path: str, repository: Definitions | None) -> str:
+def _outline(text: str, cursor_char: int, path: str, repository: Definitions) -> str:
     """Of what is certainly not read, whatever the device; it stays as it is while the cursor moves a little."""
     start = max(0, (cursor_char - _READ_CHARS) // OUTLINE_JUMP_CHARS * OUTLINE_JUMP_CHARS)
     start = text.rfind("\n", 0, start) + 1
     end = min(len(text), -(-cursor_char // OUTLINE_JUMP_CHARS) * OUTLINE_JUMP_CHARS)
-    brought = brought_by(text, path, repository, (start, end)) if repository is not None else ()
+    brought = brought_by(text, path, repository, (start, end))
     return mask(_with_lf(outline(text, start, end, brought)))
 
 

@@ -21,7 +21,6 @@ from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 from codeworld.canvas import Seed
-from codeworld.context.definitions import Definitions
 from codeworld.context.secrets import mask
 
 SUFFIXES = (".py", ".pyi")
@@ -95,7 +94,6 @@ class RepositoryIndex:
         self._slot: dict[str, int] = {}
         self._files: dict[int, _File] = {}
         self._next_slot = 0
-        self.definitions = Definitions()
 
     def __len__(self) -> int:
         return len(self._files)
@@ -137,7 +135,6 @@ class RepositoryIndex:
             self.remove(path)
             return
         text = mask(text)
-        self.definitions.update(path, text)
         slot = self._slot.get(path)
         old = self._files[slot].lines if slot is not None else ()
         if slot is None:
@@ -151,7 +148,6 @@ class RepositoryIndex:
         """Forget a file; nothing happens when it is not in the index."""
         slot = self._slot.pop(path, None)
         if slot is not None:
-            self.definitions.remove(path)
             for number in set(self._files.pop(slot).lines):
                 self._forget(number, slot)
 

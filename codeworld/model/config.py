@@ -29,6 +29,7 @@ class ModelConfig(msgspec.Struct, frozen=True, kw_only=True):
     window_tokens: int = 1024  # the longest prefix that the reader was trained with
     suffix_tokens: int = 128
     canvas_tokens: int = 96  # the longest hole in one canvas
+    outlines: bool = False  # trained to read an outline of the rest of the file before a part of it
 
     @property
     def depth(self) -> int:

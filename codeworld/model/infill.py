@@ -29,6 +29,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     """What a device can afford in one keystroke. Lengths in tokens."""
 
     window: int
+    outline: int = 0  # so much longer a window for a model that reads outlines
     jump: int
     suffix: int
     chunk: int  # tokens read between two looks at should_stop
@@ -47,7 +48,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     revisions: int = 3  # of each
 
 
-CPU = Profile(window=768, jump=128, suffix=64, chunk=128)
+CPU = Profile(window=640, outline=128, jump=128, suffix=64, chunk=128)
 GPU = Profile(window=1024, jump=256, suffix=128, chunk=1024, edited=2)
 
 
@@ -67,8 +68,9 @@ class Infiller:
     def __init__(self, network: Network, tokenizer: CodeTokenizer, device: str, profile: Profile) -> None:
         self.device, self.profile, self.tokenizer = device, profile, tokenizer
         self.model = f"{network.config.name}-{network.config.version}"
+        window = profile.window + (profile.outline if network.config.outlines else 0)
         self.reader = Reader(
-            network, tokenizer, profile.window, profile.jump, profile.suffix, profile.chunk,
+            network, tokenizer, window, profile.jump, profile.suffix, profile.chunk,
             static=device.startswith("cuda"),
         )  # fmt: skip
 

@@ -76,10 +76,13 @@ class Reader:
     def context(
         self, prefix: str, suffix: str, path: str, should_stop: Callable[[], bool] = never, outline: str = ""
     ) -> Context:
-        """Read what is new; ``outline`` says what to know of the file beyond the prefix. The last prefix token is left
+        """Read what is new; ``outline`` says what to know of the file beyond the prefix (a model that was not trained
+        with outlines is not shown it). The last prefix token is left
         out: its text is ``Context.head``, and the first token of a fill must start with it (token healing). Raises
         Stopped."""
-        ids, head = self._prefix_ids(prefix, self.tokenizer.opening(path, outline))
+        ids, head = self._prefix_ids(
+            prefix, self.tokenizer.opening(path, outline if self.config.outlines else "")
+        )
         read = self._suffix(suffix, should_stop)
         self._read_prefix(ids, should_stop)
         start, tokens = self.suffix_tokens, read.keys.shape[2]

@@ -26,6 +26,7 @@ import msgspec
 
 from codeworld.canvas import InfillRequest, Seed, Shape
 from codeworld.context.budget import build_request
+from codeworld.context.definitions import Definitions
 from codeworld.context.retrieval import RepositoryIndex
 
 Kind = Literal["rest", "line", "block", "single", "multi", "random", "function"]
@@ -149,8 +150,10 @@ def repository_holes(
 ) -> Iterator[Hole]:
     """Holes of one repository's ``(path, text)`` files, seeds retrieved from the repository without each hole."""
     index = RepositoryIndex()
+    defined = Definitions()
     for path, text in sorted(files):
         index.update(path, text)
+        defined.update(path, text)
     for number, place in enumerate(places(files, counts, seed)):
         before, after = place.text[: place.start_char], place.text[place.end_char :]
         *lines_before, line_prefix = before.split("\n")
@@ -168,7 +171,7 @@ def repository_holes(
             path=place.path,
             seeds=seeds,
             shape=shape,
-            repository=index.definitions,
+            repository=defined,
         )
         yield Hole(
             f"{repo}/{place.kind}/{number}",

@@ -6,7 +6,6 @@ from typing import Any
 
 import msgspec
 import torch
-import torch.distributed as dist
 from torch import Tensor, nn
 
 
@@ -38,37 +37,27 @@ def orthogonalise(x: Tensor, steps: int = 5) -> Tensor:
 class Muon(torch.optim.Optimizer):
     """Momentum whose update is orthogonalised, scaled to AdamW's root mean square. The same as torch.optim.Muon with
     ``match_rms_adamw``, but matrices of one shape go through it as one batch: a deep, narrow network has so many that
-    launching kernels for each took longer than the arithmetic. Several processes share the matrices out among them, for
-    the arithmetic was done in each of them (as ZeRO's first stage has it, Rajbhandari et al. 2020)."""
+    launching kernels for each took longer than the arithmetic."""
 
     def __init__(self, matrices: list[nn.Parameter], lr: float, momentum: float, weight_decay: float) -> None:
         shapes = dict.fromkeys(p.shape for p in matrices)
         groups = [{"params": [p for p in matrices if p.shape == shape]} for shape in shapes]
         super().__init__(groups, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
-        together = dist.is_available() and dist.is_initialized()
-        self.rank, self.world = (dist.get_rank(), dist.get_world_size()) if together else (0, 1)
 
     @torch.no_grad()
     def step(self, closure: Any = None) -> None:  # type: ignore[override]
         """One update of every matrix; all of them must have a gradient."""
         for group in self.param_groups:
             params = group["params"]
-            share = -(-len(params) // self.world)
-            ours = params[self.rank * share : (self.rank + 1) * share]
-            update = torch.zeros((share, *params[0].shape), dtype=torch.bfloat16, device=params[0].device)
-            if ours:
-                gradient = torch.stack([p.grad for p in ours])
-                state = self.state[params[0]]
-                if not state:
-                    state["momentum"] = torch.zeros_like(gradient)
-                momentum = state["momentum"].lerp_(gradient, 1 - group["momentum"])
-                update[: len(ours)] = orthogonalise(gradient.lerp_(momentum, group["momentum"]))  # Nesterov's
-            if self.world > 1:
-                update, part = update.new_empty((self.world * share, *params[0].shape)), update
-                dist.all_gather_into_tensor(update, part)
+            gradient = torch.stack([p.grad for p in params])
+            state = self.state[params[0]]
+            if not state:
+                state["momentum"] = torch.zeros_like(gradient)
+            momentum = state["momentum"].lerp_(gradient, 1 - group["momentum"])
+            update = orthogonalise(gradient.lerp_(momentum, group["momentum"]))  # Nesterov's
             rate = group["lr"] * 0.2 * max(params[0].shape) ** 0.5
             torch._foreach_mul_(params, 1 - group["lr"] * group["weight_decay"])
-            torch._foreach_add_(params, list(update[: len(params)].to(params[0].dtype).unbind()), alpha=-rate)
+            torch._foreach_add_(params, list(update.to(params[0].dtype).unbind()), alpha=-rate)
 
 
 def make(network: nn.Module, config: OptimiserConfig) -> list[torch.optim.Optimizer]:

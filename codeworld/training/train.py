@@ -33,10 +33,7 @@ from codeworld.training.stream import Rows, batches
 
 PEAK_FLOPS = {"H100": 734e12, "H200": 788e12}  # dense bf16, measured (8192 cubed, random data)
 # FlexAttention's own choice under such a mask takes 2.0 ms a layer forward on an H100 (head size 64); this one, 0.56.
-FLEX_OPTIONS = {
-    "fwd_BLOCK_M": 64, "fwd_BLOCK_N": 64, "fwd_num_warps": 4, "fwd_num_stages": 3, "bwd_BLOCK_M1": 64,
-    "bwd_BLOCK_N1": 64, "bwd_BLOCK_M2": 64, "bwd_BLOCK_N2": 64, "bwd_num_warps": 4, "bwd_num_stages": 2,
-}  # fmt: skip
+FLEX_OPTIONS = {"fwd_BLOCK_M": 64, "fwd_BLOCK_N": 64, "fwd_num_warps": 4, "fwd_num_stages": 3}
 NOT_INDICES = ("start", "limit", "first", "last")  # the mask compares these; what indexes has to be int64
 
 
@@ -153,7 +150,10 @@ class Trainer:
 
     def load(self, folder: Path) -> nn.Module:
         """The network that the run begins with."""
-        return checkpoint.load(folder)
+        network = checkpoint.load(folder)
+        if isinstance(self.config, TrainConfig) and self.config.mixture.outline_shown:
+            network.config = msgspec.structs.replace(network.config, outlines=True)
+        return network
 
     def objective_of(self, on_gpu: bool) -> nn.Module:
         """From batches to losses, over ``self.network``."""

@@ -11,7 +11,6 @@ from codeworld import complete
 from codeworld.context.budget import build_request
 from codeworld.context.definitions import Definitions, definitions, imports
 from codeworld.context.outline import CHARS, brought_by, outline
-from codeworld.context.retrieval import RepositoryIndex
 
 STORE = '''"""A store."""
 LIMIT = 10
@@ -155,23 +154,21 @@ def test_it_does_not_depend_on_what_is_in_the_gap(repository: Definitions) -> No
 
 
 def test_a_request_has_it_and_it_stays_while_somebody_types() -> None:
-    index = RepositoryIndex()
-    index.update("pkg/store.py", STORE)
+    others = Definitions()
+    others.update("pkg/store.py", STORE)
     text = "from pkg.store import Store\n" + "x = 1\n" * 900 + "def after(): ...\n"
     ask = [
-        build_request(
-            text[:at] + typed + text[at:], at + len(typed), path="a.py", repository=index.definitions
-        )
+        build_request(text[:at] + typed + text[at:], at + len(typed), path="a.py", repository=others)
         for at, typed in ((3_010, ""), (3_010, "y = "), (3_010, "y = Store"))
     ]
     assert {one.outline for one in ask} == {ask[0].outline}
     assert ask[0].outline.startswith("class Store(Base):")
     assert "from pkg.store import Store\n" in ask[0].outline
     assert "def after():\n" in ask[0].outline
-    assert not build_request(text, 3_010, path="").outline
+    assert not build_request(text, 3_010, path="a.py").outline
 
 
 def test_no_secret_is_told() -> None:
     secret = "ghp_" + "a1B2" * 9
     text = f'TOKEN = "{secret}"\n' + "x = 1\n" * 900
-    assert secret not in build_request(text, 4_000, path="a.py").outline
+    assert secret not in build_request(text, 4_000, path="a.py", repository=Definitions()).outline
