@@ -65,12 +65,12 @@ def equal_runs(bounds: Bounds) -> list[tuple[int, int]]:
 
 def to_lanes(rows: Tensor, sequences: int) -> Tensor:
     """Rows [N T, H, ...] of N sequences of one length -> [N H, T, ...]."""
-    return rows.unflatten(0, (sequences, len(rows) // sequences)).transpose(1, 2).flatten(0, 1)
+    return rows.reshape(sequences, len(rows) // sequences, *rows.shape[1:]).transpose(1, 2).flatten(0, 1)
 
 
 def to_rows(lanes: Tensor, sequences: int) -> Tensor:
     """[N H, T, ...] -> [N T, H, ...]."""
-    return lanes.unflatten(0, (sequences, len(lanes) // sequences)).transpose(1, 2).flatten(0, 1)
+    return lanes.reshape(sequences, len(lanes) // sequences, *lanes.shape[1:]).transpose(1, 2).flatten(0, 1)
 
 
 @lru_cache(maxsize=64)

@@ -68,5 +68,5 @@ def favor_plus_chunked(
             o, current = _one_chunk(x[:, here] @ directions, keys, values[:, here], gate, current)
             parts.append(o)
         outputs.append(to_rows(torch.cat(parts, 1), count).to(v.dtype))
-        states.append(FavorState(*(part.unflatten(0, (count, -1)) for part in current)))
+        states.append(FavorState(*(part.reshape(count, -1, *part.shape[1:]) for part in current)))
     return torch.cat(outputs), FavorState(*(torch.cat(parts) for parts in zip(*states, strict=True)))

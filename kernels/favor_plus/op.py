@@ -27,9 +27,9 @@ def favor_plus(
     """Causal linear attention with positive random features (definition: ``naive.py``).
 
     q, k [B, T, H, D] and v [B, T, H, V] in bfloat16, float16 or float32, D and V multiples of 16 from 32 to 256;
-    ``features`` [M, D], M a multiple of 16 up to 256 (``random_features``); g (the logarithm of the decay, ≤ 0) [B, T, H]
-    or none; ``scale`` defaults to D^-½; ``state`` of
-    what was read before, for each sequence; ``cu_seqlens`` cuts a batch of one row into sequences.
+    ``features`` [M, D], M a multiple of 16 up to 256 (``random_features``); g, the logarithm of the decay (≤ 0),
+    [B, T, H] or none; ``scale`` defaults to D^-½; ``state`` of what was read before, for each sequence; ``cu_seqlens``
+    cuts a batch of one row into sequences.
     Returns o as v, and the state (float32) after each sequence. Gradients flow to q, k, v, g and to the state's sums
     and mass. Where log features of one chunk (64 tokens) differ by more than 80, early tokens of it lose precision.
     On a GPU the Triton kernels serve what has been verified there (``kernels.verified``), plain torch the rest,

@@ -54,5 +54,5 @@ def gated_delta_chunked(
             o, current = _one_chunk(x, y, values, gate, share, current)
             parts.append(o * scale)
         outputs.append(to_rows(torch.cat(parts, 1), count).to(v.dtype))
-        states.append(current.unflatten(0, (count, -1)))
+        states.append(current.reshape(count, -1, *current.shape[1:]))
     return torch.cat(outputs), torch.cat(states)
