@@ -79,11 +79,13 @@ class Reading(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Of the tokens that are read now: rotations [1, 1, T, head_size] and the number of tokens before them."""
+    """Of the tokens that are read now: rotations [1, 1, T, head_size] and the number of tokens before them; ``fixed``:
+    dense layers keep their keys in a room of one size."""
 
     cos: Tensor
     sin: Tensor
     read: Tensor
+    fixed: bool
 
 
 def windowed(q: Tensor, k: Tensor, v: Tensor, window: int, read: Tensor) -> Tensor:
@@ -112,6 +114,20 @@ def windowed(q: Tensor, k: Tensor, v: Tensor, window: int, read: Tensor) -> Tens
     return joined[:, :, :length]
 
 
+def in_room(q: Tensor, k: Tensor, v: Tensor, memory: Memory, read: Tensor) -> Tensor:
+    """Softmax attention of one token, q, k, v [B, H, 1, D], over keys and values in a room [B, Hkv, S, D], the first
+    ``read`` of which are there; its own are written behind them."""
+    keys, values = memory
+    keys.index_copy_(2, read[None], k.to(keys))
+    values.index_copy_(2, read[None], v.to(values))
+    batch, heads, _, size = q.shape
+    grouped = q.reshape(batch, keys.shape[1], -1, size)
+    scores = (grouped @ keys.transpose(2, 3)).float() * size**-0.5
+    scores = scores.masked_fill(torch.arange(keys.shape[2], device=q.device) > read, -torch.inf)
+    o: Tensor = scores.softmax(-1).to(values) @ values
+    return o.view(batch, heads, 1, size)
+
+
 class SoftmaxBlock(Block):
     """A block of softmax attention over a window or over everything."""
 
@@ -129,6 +145,9 @@ class SoftmaxBlock(Block):
         kept: list[Tensor] = []
 
         def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+            if at.fixed and not self.window:
+                kept.extend(memory)
+                return in_room(q, k, v, memory, at.read)
             keys, values = (torch.cat((old.to(new), new), 2) for old, new in zip(memory, (k, v), strict=True))
             kept.extend(
                 part[:, :, -self.window :].contiguous() if self.window else part for part in (keys, values)
@@ -263,9 +282,21 @@ class HybridNetwork(nn.Module):
     def _all(self) -> list[SoftmaxBlock | LinearBlock]:
         return [block for block in self.blocks if isinstance(block, SoftmaxBlock | LinearBlock)]
 
-    def forward(self, ids: Tensor, before: Reading | None = None) -> tuple[Tensor, Reading]:
+    def room(self, reading: Reading, tokens: int) -> list[Memory]:
+        """The layers of a reading, with zeros behind the keys and values of dense ones up to so many tokens."""
+        return [
+            tuple(F.pad(part, (0, 0, 0, tokens - part.shape[2])) for part in memory)
+            if isinstance(block, SoftmaxBlock) and not block.window
+            else memory
+            for block, memory in zip(self._all(), reading.layers, strict=True)
+        ]
+
+    def forward(
+        self, ids: Tensor, before: Reading | None = None, *, fixed: bool = False
+    ) -> tuple[Tensor, Reading]:
         """ids [B, T] int64 behind ``before`` -> hidden states [B, T, width] and the reading then. Nothing that is given
-        is changed: a reading can be gone on from twice."""
+        is changed, and a reading can be gone on from twice; only with ``fixed``, for one token behind layers made by
+        ``room``, are keys written into these."""
         before = self.empty(len(ids)) if before is None else before
         x = self.embedding(ids)
         if torch.is_autocast_enabled(x.device.type):
@@ -275,7 +306,7 @@ class HybridNetwork(nn.Module):
         cos, sin = (
             part[None, None] for part in rotary(positions, self.config.head_size, self.config.rope_base)
         )
-        at = _Place(cos, sin, before.read)
+        at = _Place(cos, sin, before.read, fixed)
         layers = []
         for block, memory in zip(self._all(), before.layers, strict=True):
             x, after = block.read(x, memory, at)

@@ -9,7 +9,8 @@ import torch
 import torch.nn.functional as F
 
 from codeworld.model.checkpoint import CheckpointError
-from codeworld.model.hybrid import HybridConfig, HybridNetwork, Kind, load, save, windowed
+from codeworld.model.hybrid import HybridConfig, HybridNetwork, Kind, Reading, load, save, windowed
+from codeworld.model.hybrid_decoding import Decoder, first_token
 
 KINDS: list[tuple[Kind, ...]] = [
     ("gated_delta",), ("favor",), ("gated_favor",), ("window",), ("dense",), ("gated_delta", "window"),
@@ -142,3 +143,30 @@ def test_a_checkpoint_computes_the_same(tmp_path: Path) -> None:
     (tmp_path / "config.json").write_text("{}")
     with pytest.raises(CheckpointError, match="does not fit"):
         load(tmp_path)
+
+
+@PATTERNS
+def test_a_step_in_a_fixed_room_is_the_same(pattern: tuple[Kind, ...]) -> None:
+    """What a GPU replays as a graph, its tensors written over in place."""
+    network, ids = tiny(pattern), some_ids(50)
+    with torch.no_grad():
+        _, reading = network(ids[:, :40])
+        fixed = Reading(reading.read, tuple(network.room(reading, 64)))
+        for t in range(40, 50):
+            right, reading = network(ids[:, t : t + 1], reading)
+            found, fixed = network(ids[:, t : t + 1], fixed, fixed=True)
+            torch.testing.assert_close(found, right, rtol=1e-4, atol=1e-5)
+
+
+@PATTERNS
+def test_writing_takes_the_most_probable_token_each_time(pattern: tuple[Kind, ...]) -> None:
+    network, ids = tiny(pattern), some_ids(40, batch=1)
+    with torch.no_grad():
+        hidden, reading = network(ids)
+        first = first_token(network, hidden)
+        written = Decoder(network, 64).write(reading, first, 8, ())
+        assert len(written) == 8
+        hidden, _ = network(torch.cat((ids, torch.tensor([written])), 1))
+    assert network.logits(hidden[0, 39:-1]).argmax(-1).tolist() == written
+    stopped = Decoder(network, 64).write(reading, first, 8, {written[3]})
+    assert stopped == written[: written.index(written[3]) + 1]
