@@ -49,7 +49,8 @@ def by_imports(files: Mapping[str, str], roots: Iterable[str]) -> list[str]:
 def ranked(opened: str, files: Mapping[str, str], recent: Sequence[str] = ()) -> list[str]:
     """All other files, nearest first: imported by the open file (directly, then over others), edited recently, similar
     in their names. ``recent``: paths, the newest first."""
-    distance = _distances(opened, files)
+    modules = Modules(files)
+    distance = import_distances(opened, lambda path: modules.imported(path, files.get(path, "")))
     newest = {path: place for place, path in enumerate(recent)}
     names = frozenset(_NAME.findall(files.get(opened, "")))
     folder = posixpath.dirname(opened)
@@ -62,14 +63,14 @@ def ranked(opened: str, files: Mapping[str, str], recent: Sequence[str] = ()) ->
     return [one.path for one in sorted(rank(path) for path in files if path != opened)]
 
 
-def _distances(opened: str, files: Mapping[str, str]) -> dict[str, int]:
-    """Steps along imports from the open file."""
-    modules = Modules(files)
+def import_distances(opened: str, imported: Callable[[str], list[str]]) -> dict[str, int]:
+    """Steps along imports from the open file to each file that they lead to; ``imported``: of a path, the paths that it
+    imports."""
     distance, last = {opened: 0}, [opened]
     while last:
-        reached = [p for path in last for p in modules.imported(path, files.get(path, ""))]
+        reached = [path for importer in last for path in imported(importer)]
         steps = distance[last[0]] + 1
-        last = [p for p in dict.fromkeys(reached) if p not in distance]
+        last = [path for path in dict.fromkeys(reached) if path not in distance]
         distance |= dict.fromkeys(last, steps)
     return distance
 

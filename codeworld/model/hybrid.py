@@ -239,8 +239,8 @@ class LinearBlock(Block):
         if self.kind == "gated_delta":
             if step:
                 after = state[0].clone()
-                return gated_delta_step(q, k, v, gates[0], gates[1], after), (after,)
-            o, after = gated_delta(q, k, v, gates[0], gates[1], state=state[0])
+                return gated_delta_step(q, k, v, gates[0], gates[1], after, scale=1.0), (after,)
+            o, after = gated_delta(q, k, v, gates[0], gates[1], scale=1.0, state=state[0])
             return o, (after,)
         sums = FavorState(*state)
         if step and self.kind == "favor":
@@ -271,7 +271,7 @@ class HybridNetwork(nn.Module):
             ) in self.blocks.named_parameters():  # GPT-2's: smaller what is added to the stream
                 if weight.ndim == 2:
                     added = name.endswith(("out.weight", "down.weight"))
-                    nn.init.normal_(weight, std=0.02 / ((2 * config.layers) ** 0.5 if added else 1.0))
+                    nn.init.normal_(weight, std=(config.width * (2 * config.layers if added else 1)) ** -0.5)
 
     def empty(self, batch: int = 1) -> Reading:
         """Nothing read yet."""
