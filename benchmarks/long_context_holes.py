@@ -30,7 +30,7 @@ NAME_CHARS: Final = 6  # of the shortest name that counts: "get" says nothing ab
 IMPORTS_AWAY: Final = 4  # at most, is the defining file: a namesake elsewhere is no answer
 MENTIONED_IN: Final = 8  # files at most: a name that is everywhere is not looked up
 OWN_TOKENS: Final = 1_536  # of the hole's file at most
-DEFINITION_SHARE: Final = 16  # the slice around the definition is at most this part of the context
+DEFINITION_SHARE: Final = 16  # the slice around the definition is this part of the context, or 64 tokens
 
 
 class Hole(NamedTuple):
@@ -157,7 +157,7 @@ class Contexts:
         if not length:
             return [EOF, *own]
         text = self.repositories[hole.repo][hole.definer]
-        room = length // DEFINITION_SHARE
+        room = max(64, length // DEFINITION_SHARE)
         begin = text.rfind("\n", 0, max(0, hole.definition_char - room)) + 1
         definition = file_tokens(self.tokenizer, hole.definer, text[begin : begin + 8 * room])[:room]
         own = own[-(length - room - 1) :]

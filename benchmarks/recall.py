@@ -16,8 +16,8 @@ from torch import Tensor
 from codeworld.model.hybrid import HybridConfig, HybridNetwork, Kind
 
 VOCABULARY = 2048
-ROWS = 64
-PEAK_RATE = 3e-3
+ROWS = 256  # of the fewest pairs; of more pairs fewer, so that a step has one number of tokens
+PEAK_RATE = 5e-3
 # The same bytes of state: 2 heads x 32 x 32 numbers in a layer.
 KINDS: dict[str, Kind] = {"FAVOR+": "favor", "gated FAVOR+": "gated_favor", "gated delta": "gated_delta"}
 

@@ -9,12 +9,27 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Final, NamedTuple
 
 from codeworld.context.definitions import Modules
+from codeworld.context.retrieval import Rules, python_files
+from codeworld.context.secrets import mask
 
 _NAME: Final = re.compile(r"[^\W\d]\w{3,}")
 FAR: Final = 1_000  # imports away: not connected
+
+
+def readable(root: Path, rules: Rules, should_stop: Callable[[], bool] = lambda: False) -> dict[str, str]:
+    """Path → text of the Python files under ``root`` that may be read, their secrets masked. What is no UTF-8 is left
+    out; stops early, with what it has."""
+    texts = {}
+    for path in python_files(root, rules, should_stop):
+        try:
+            texts[path.relative_to(root).as_posix()] = mask(path.read_text(encoding="utf-8"))
+        except (OSError, UnicodeDecodeError):
+            continue
+    return texts
 
 
 class Rank(NamedTuple):
@@ -91,3 +106,10 @@ def chosen(
             kept.append(path)
             budget -= needed
     return by_imports({path: files[path] for path in reversed(kept)}, ())
+
+
+def kept_order(before: Mapping[str, str], files: Mapping[str, str], wanted: Sequence[str]) -> list[str]:
+    """``wanted``, but what is as it was when it was read (``before``, path → text, in the order then) keeps its place,
+    and what is new or has changed comes behind it, where it costs least to read it again."""
+    same = [path for path in before if path in files and files[path] == before[path] and path in set(wanted)]
+    return [*same, *(path for path in wanted if path not in set(same))]

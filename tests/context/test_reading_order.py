@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import random
+from pathlib import Path
 
 import pytest
 
 from codeworld.context.definitions import Modules
-from codeworld.context.reading_order import by_imports, chosen, ranked
+from codeworld.context.ignore import IgnoreRules
+from codeworld.context.reading_order import by_imports, chosen, kept_order, ranked, readable
 
 FILES = {
     "app/main.py": "from app import models\nfrom .views import index\nimport json, app.settings as s\n",
@@ -75,3 +77,24 @@ def test_the_budget_takes_the_nearest_and_reads_them_last() -> None:
     assert all(everything.index(imported) < everything.index(path) for path, imported in present)
     assert everything[-1] == "app/texts.py"  # near, and nothing but the open file needs it
     assert chosen("app/views.py", FILES, 0, len) == ["app/__init__.py"]
+
+
+def test_what_has_not_changed_keeps_its_place() -> None:
+    before = {"c.py": "1", "a.py": "2", "gone.py": "3", "b.py": "4"}
+    files = {"a.py": "other", "b.py": "4", "c.py": "1", "new.py": "5"}
+    assert kept_order(before, files, ["a.py", "b.py", "new.py", "c.py"]) == ["c.py", "b.py", "a.py", "new.py"]
+
+
+def test_ignored_files_and_secrets_are_not_read(tmp_path: Path) -> None:
+    (tmp_path / ".gitignore").write_text("build/\n")
+    (tmp_path / ".codeworldignore").write_text("private.py\n")
+    (tmp_path / "build").mkdir()
+    for name in ("build/made.py", "private.py", "seen.py"):
+        (tmp_path / name).write_text("x = 1\n")
+    key = "AKIA" + "IOSFODNN7" + "ABCDEFG"
+    (tmp_path / "keys.py").write_text(f'AWS_KEY = "{key}"\n')
+    (tmp_path / "latin.py").write_bytes(b"# \xe9\n")
+    found = readable(tmp_path, IgnoreRules.for_root(tmp_path))
+    assert sorted(found) == ["keys.py", "seen.py"]
+    assert key not in found["keys.py"]
+    assert readable(tmp_path, IgnoreRules.for_root(tmp_path), lambda: True) == {}
