@@ -29,7 +29,7 @@ from kernels.favor_plus.state import FavorState, add, subtract
 
 CHECKPOINT_TOKENS: Final = 16_384  # between checkpoints
 RECENT_FILES: Final = 4  # behind each of the last ones there is a checkpoint: they are what changes
-PIECE_TOKENS: Final = 2_048  # read at once: how long a cancelled reading still goes on
+PIECE_TOKENS: Final = 2_048  # read at once on a CPU: how long a cancelled reading still goes on
 
 _NAME: Final = re.compile(r"[0-9a-f]+-\d+\.safetensors")
 
@@ -116,12 +116,17 @@ class _Reads:
     def _device(self) -> torch.device:
         return self.network.embedding.weight.device
 
+    @property
+    def _piece(self) -> int:
+        """Tokens read at once. A GPU is all launches below that, and soon done."""
+        return CHECKPOINT_TOKENS if self._device.type == "cuda" else PIECE_TOKENS
+
     @torch.no_grad()
     def _read_on(self, ids: list[int], reading: Reading, stop: Stop) -> Reading | None:
-        for at in range(0, len(ids), PIECE_TOKENS):
+        for at in range(0, len(ids), self._piece):
             if stop():
                 return None
-            piece = ids[at : at + PIECE_TOKENS]
+            piece = ids[at : at + self._piece]
             _, reading = self.network(torch.tensor([piece], device=self._device), reading)
             self.tokens_read += len(piece)
         return reading
@@ -149,18 +154,23 @@ class RepositoryReader(_Reads):
             chain.append(_digest(chain[-1], path, text))
         self.tokens_read = 0
         done, reading = self._latest(chain)
-        kept = int(reading.read)
+        waiting: list[int] = []  # small files are read together
+        at = kept = int(reading.read)
         for number in range(done, len(files)):
             if progress is not None:
                 progress(number, len(files))
-            after = self._read_on(self._tokens(*files[number]), reading, stop)
+            waiting += self._tokens(*files[number])
+            keep = at + len(waiting) - kept >= CHECKPOINT_TOKENS or number >= len(files) - RECENT_FILES
+            if not keep and len(waiting) < self._piece:
+                continue
+            after = self._read_on(waiting, reading, stop)
             if after is None:
-                self._save(chain[number], reading)
+                self._save(chain[done], reading)
                 return None
-            reading = after
-            if int(reading.read) - kept >= CHECKPOINT_TOKENS or number >= len(files) - RECENT_FILES:
-                self._save(chain[number + 1], reading)
-                kept = int(reading.read)
+            reading, done, at, waiting = after, number + 1, at + len(waiting), []
+            if keep:
+                self._save(chain[done], reading)
+                kept = at
         self._forget(chain)
         if progress is not None:
             progress(len(files), len(files))

@@ -1,4 +1,4 @@
-"""``python -m codeworld.training.train_hybrid CONFIG --model NAME``: the code world model's trainer
+"""``python -m codeworld.training.train_hybrid CONFIG --model NAME …``: the code world model's trainer
 (``codeworld.training.train``) on rows of whole repositories.
 
 The configuration has several models, to be trained on the same tokens: rows depend on the seed alone, and the run ends
@@ -105,7 +105,9 @@ def main(arguments: list[str] | None = None) -> None:
     """The command line."""
     parser = argparse.ArgumentParser(prog="codeworld.training.train_hybrid", description=__doc__)
     parser.add_argument("config", type=Path, help="TOML")
-    parser.add_argument("--model", required=True, help="which of the configuration's models")
+    parser.add_argument(
+        "--model", nargs="+", required=True, metavar="NAME", help="of the configuration, one after the other"
+    )
     parser.add_argument("--output", type=Path, help="instead of the configuration's")
     parser.add_argument("--minutes", type=float, help="instead of the configuration's")
     parser.add_argument("--initial", type=Path, help="instead of the configuration's")
@@ -113,11 +115,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--max-steps", type=int, help="instead of the configuration's")
     given = parser.parse_args(arguments)
     config = load_config(given.config)
-    if given.model not in config.models:
-        parser.error(f"{given.config} has no model {given.model}: {', '.join(config.models)}")
+    for model in given.model:
+        if model not in config.models:
+            parser.error(f"{given.config} has no model {model}: {', '.join(config.models)}")
     names = ("output", "minutes", "initial", "corpus", "max_steps")
     changes = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
-    run(msgspec.structs.replace(config, **changes), given.model)
+    for model in given.model:
+        run(msgspec.structs.replace(config, **changes), model)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,10 @@ def _one_chunk(
     decay = (total[:, :, None] - total[:, None, :]).masked_fill(~causal, -torch.inf).exp()
     lower = (beta[..., None] * decay * (k @ k.transpose(1, 2))).tril(-1)
     right = torch.cat([k * (beta * total.exp())[..., None], v * beta[..., None]], -1)
-    unit = lower + torch.eye(size, dtype=q.dtype, device=q.device)
-    w, u = torch.linalg.solve_triangular(unit, right, upper=False).split([k.shape[-1], v.shape[-1]], -1)
+    if size > 1:  # one token has nothing to be solved for
+        unit = lower + torch.eye(size, dtype=q.dtype, device=q.device)
+        right = torch.linalg.solve_triangular(unit, right, upper=False)
+    w, u = right[..., : k.shape[-1]], right[..., k.shape[-1] :]
     r = u - w @ state
     o = (q * total.exp()[..., None]) @ state + (decay * (q @ k.transpose(1, 2))) @ r
     last = total[:, -1:]

@@ -10,7 +10,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from benchmarks import long_context, recall
+from benchmarks import long_context, recall, repository_reading
 from benchmarks.long_context_holes import Contexts, Hole, holes, judged, read_heldout, write_heldout
 from codeworld.model import checkpoint
 from codeworld.model.hybrid import HybridConfig, HybridNetwork
@@ -154,5 +154,19 @@ def test_a_whole_measurement(
     contexts = Contexts(repositories, tokenizer)
     cells = list(long_context.complete(tiny(), tokenizer, contexts, asked, (0, 128), 60))
     assert [(cell.context, len(cell.answers)) for cell in cells] == [(0, len(asked)), (128, len(asked))]
-    named = {one.name for one in long_context.figures(long_context.Report(cells, [], [], []))}
-    assert {f"128 tokens, hybrid: name exact (n={len(asked)})", "128 tokens, hybrid: tokens/s read"} <= named
+    file_only, far = long_context.figures(long_context.Report(cells, [], [], []))
+    assert (file_only.name, far.name) == ("file only, hybrid", "128 tokens, hybrid")
+    assert f"of {len(asked)}; read " in str(far.value)
+
+
+def test_reading_a_repository_is_measured(
+    tmp_path: Path, repositories: dict[str, dict[str, str]], tokenizer: CodeTokenizer
+) -> None:
+    files = repository_reading.some_files(repositories, tokenizer, 100_000)
+    assert sorted(files) == sorted([*(f"a/shop/{path}" for path, _ in FILES), "b/other/other.py"])
+    report = repository_reading.measure(tiny(), tokenizer, files, tmp_path)
+    *most, last = (len(repository_reading.file_tokens(tokenizer, *one)) for one in files.items())
+    assert (report.files, report.tokens) == (len(most), 1 + sum(most))
+    assert report.new_file_tokens == last
+    assert len(report.keystroke_ms) == repository_reading.KEYSTROKES
+    assert len(repository_reading.figures(report)) == 9
