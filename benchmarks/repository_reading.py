@@ -143,10 +143,13 @@ def main() -> None:
     parser.add_argument("--heldout", type=Path, required=True)
     parser.add_argument("--model", type=Path, help="checkpoint (default: the default sizes, random weights)")
     parser.add_argument("--tokens", type=int, default=100_000)
+    parser.add_argument(
+        "--threads", type=int, default=1, help="1: in the background, where others need the processors too"
+    )
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    torch.set_num_threads(min(2, torch.get_num_threads()))
+    torch.set_num_threads(given.threads)
     if given.model:
         network = load(given.model, device)
     else:
