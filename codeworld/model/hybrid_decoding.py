@@ -18,19 +18,20 @@ def first_token(network: HybridNetwork, hidden: Tensor) -> int:
 
 
 class Decoder:
-    """Writes behind readings of one sequence; ``capacity``: the most tokens that one has in the end. ``problem`` says
-    why there is no graph, "" where there is one or no GPU."""
+    """Writes behind readings of one sequence; ``capacity``: the most tokens that one has in the end; ``fixed``: its
+    tensors stay where they are, which a graph needs (default: on GPUs). ``problem`` says why there is no graph, ""
+    where there is one or no GPU."""
 
-    def __init__(self, network: HybridNetwork, capacity: int) -> None:
+    def __init__(self, network: HybridNetwork, capacity: int, fixed: bool | None = None) -> None:
         self.network, self.capacity = network, capacity
         empty = network.empty()
-        self.fixed = empty.read.is_cuda
+        self.fixed = empty.read.is_cuda if fixed is None else fixed
         layers = tuple(network.room(empty, capacity)) if self.fixed else empty.layers
         self.reading = Reading(empty.read, layers)
         self.ids = torch.zeros(1, 1, dtype=torch.int64, device=empty.read.device)
         self.graph: torch.cuda.CUDAGraph | None = None
         self.problem = ""
-        if self.fixed:
+        if self.fixed and empty.read.is_cuda:
             self._capture()
 
     @torch.inference_mode()

@@ -170,3 +170,6 @@ def test_writing_takes_the_most_probable_token_each_time(pattern: tuple[Kind, ..
     assert network.logits(hidden[0, 39:-1]).argmax(-1).tolist() == written
     stopped = Decoder(network, 64).write(reading, first, 8, {written[3]})
     assert stopped == written[: written.index(written[3]) + 1]
+    fixed = Decoder(network, 64, fixed=True)
+    for _ in range(2):  # the second time over what the first has left behind
+        assert fixed.write(reading, first, 8, ()) == written
