@@ -56,6 +56,23 @@ def sequence_bounds(batch: int, length: int, cu_seqlens: Tensor | Sequence[int] 
     return bounds
 
 
+def equal_runs(bounds: Bounds) -> list[tuple[int, int]]:
+    """(first sequence, one past the last) of each run of sequences of one length: plain torch takes a run at once."""
+    lengths = [end - start for start, end in pairwise(bounds)]
+    firsts = [n for n in range(len(lengths)) if not n or lengths[n] != lengths[n - 1]]
+    return list(pairwise([*firsts, len(lengths)]))
+
+
+def to_lanes(rows: Tensor, sequences: int) -> Tensor:
+    """Rows [N T, H, ...] of N sequences of one length -> [N H, T, ...]."""
+    return rows.reshape(sequences, len(rows) // sequences, *rows.shape[1:]).transpose(1, 2).flatten(0, 1)
+
+
+def to_rows(lanes: Tensor, sequences: int) -> Tensor:
+    """[N H, T, ...] -> [N T, H, ...]."""
+    return lanes.reshape(sequences, len(lanes) // sequences, *lanes.shape[1:]).transpose(1, 2).flatten(0, 1)
+
+
 @lru_cache(maxsize=64)
 def layout(bounds: Bounds, chunk: int, segment_chunks: int, device: torch.device) -> Layout:
     """Cut sequences into segments of at most ``segment_chunks`` chunks of ``chunk`` tokens."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Final, NamedTuple
 
 SIGNATURE_CHARS: Final = 200  # of one function or field, cut there
@@ -127,12 +127,68 @@ class _File(NamedTuple):
     imported: dict[str, tuple[str, str]]  # name here: (module, name there)
 
 
+class Modules:
+    """Which file of a repository a module is. Paths are strings relative to its root. Not thread-safe."""
+
+    def __init__(self, paths: Iterable[str] = ()) -> None:
+        self._paths: set[str] = set()
+        self._named: dict[str, list[str]] = {}  # last part of a module's name: its files
+        for path in paths:
+            self.add(path)
+
+    def add(self, path: str) -> None:
+        """There is such a file."""
+        if path not in self._paths:
+            self._paths.add(path)
+            self._named.setdefault(_stem(path), []).append(path)
+
+    def remove(self, path: str) -> None:
+        """There is no such file any more."""
+        if path in self._paths:
+            self._paths.remove(path)
+            self._named[_stem(path)].remove(path)
+
+    def imported(self, path: str, text: str) -> list[str]:
+        """The files that the imports of ``text``, the file ``path``, name, in the order of its import statements; the
+        module's own file where what is imported from it is none."""
+        found: dict[str, None] = {}
+        for one in imports(text):
+            if not one.module:
+                named = [part.split()[0] for part in one.text[len("import") :].split(",") if part.split()]
+            else:
+                dot = "" if one.module.endswith(".") else "."
+                named = [
+                    name if self.resolve(path, name) else one.module
+                    for name in (f"{one.module}{dot}{there}" for there, _ in one.names)
+                ] or [one.module]
+            found |= dict.fromkeys(self.resolve(path, module) for module in named)
+        return [other for other in found if other and other != path]
+
+    def resolve(self, importer: str, module: str) -> str:
+        """The file of a module as the importing file names it, "" when it is not of this repository."""
+        dots = len(module) - len(module.lstrip("."))
+        tail = module[dots:].replace(".", "/")
+        if dots:
+            folder = posixpath.dirname(importer)
+            for _ in range(dots - 1):
+                folder = posixpath.dirname(folder)
+            base = posixpath.join(folder, tail) if tail else folder
+            return next(
+                (p for p in (f"{base}.py", f"{base}/__init__.py", f"{base}.pyi") if p in self._paths), ""
+            )
+        endings = (f"/{tail}.py", f"/{tail}/__init__.py", f"/{tail}.pyi")
+        paths = [p for p in self._named.get(posixpath.basename(tail), ()) if f"/{p}".endswith(endings)]
+        return min(
+            paths, key=lambda p: (len(p), p), default=""
+        )  # nearest to the root: no copy in a test's folder
+
+
 class Definitions:
     """What the files of a repository define. Paths are strings relative to its root. Not thread-safe."""
 
     def __init__(self) -> None:
         self._files: dict[str, _File] = {}
-        self._named: dict[str, list[str]] = {}  # last part of a module's name: its files
+        self._modules = Modules()
 
     def __len__(self) -> int:
         return len(self._files)
@@ -142,14 +198,13 @@ class Definitions:
         imported = {
             here: (one.module, there) for one in imports(text) for there, here in one.names if one.module
         }
-        if path not in self._files:
-            self._named.setdefault(_stem(path), []).append(path)
+        self._modules.add(path)
         self._files[path] = _File(_shown_to_others(text), imported)
 
     def remove(self, path: str) -> None:
         """Forget a file; nothing happens when it is not there."""
-        if self._files.pop(path, None) is not None:
-            self._named[_stem(path)].remove(path)
+        self._files.pop(path, None)
+        self._modules.remove(path)
 
     def imported(self, path: str, statements: list[Import]) -> Iterator[str]:
         """The signatures, in their order, of what these import statements of the file ``path`` bring from this
@@ -161,7 +216,7 @@ class Definitions:
                     yield found
 
     def _find(self, importer: str, module: str, name: str, hops: int) -> str:
-        path = self._resolve(importer, module)
+        path = self._modules.resolve(importer, module)
         if not path:
             return ""
         file = self._files[path]
@@ -171,24 +226,6 @@ class Definitions:
             source, there = file.imported[name]
             return self._find(path, source, there, hops - 1)
         return ""
-
-    def _resolve(self, importer: str, module: str) -> str:
-        """The file of a module as the importing file names it, "" when it is not of this repository."""
-        dots = len(module) - len(module.lstrip("."))
-        tail = module[dots:].replace(".", "/")
-        if dots:
-            folder = posixpath.dirname(importer)
-            for _ in range(dots - 1):
-                folder = posixpath.dirname(folder)
-            base = posixpath.join(folder, tail) if tail else folder
-            return next(
-                (p for p in (f"{base}.py", f"{base}/__init__.py", f"{base}.pyi") if p in self._files), ""
-            )
-        endings = (f"/{tail}.py", f"/{tail}/__init__.py", f"/{tail}.pyi")
-        paths = [p for p in self._named.get(posixpath.basename(tail), ()) if f"/{p}".endswith(endings)]
-        return min(
-            paths, key=lambda p: (len(p), p), default=""
-        )  # nearest to the root: no copy in a test's folder
 
 
 def _stem(path: str) -> str:

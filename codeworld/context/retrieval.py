@@ -115,7 +115,7 @@ class RepositoryIndex:
         Stops early, with what it has, once ``should_stop()`` is true. Unreadable files are skipped.
         """
         index = cls()
-        paths = list(_python_files(root, rules, should_stop))
+        paths = list(python_files(root, rules, should_stop))
         for done, path in enumerate(paths, 1):
             if should_stop():
                 break
@@ -385,7 +385,8 @@ def _shifted(indent: str, columns: int) -> str:
     return indent + (indent[-1:] or " ") * columns
 
 
-def _python_files(root: Path, rules: Rules, should_stop: Callable[[], bool]) -> Iterator[Path]:
+def python_files(root: Path, rules: Rules, should_stop: Callable[[], bool]) -> Iterator[Path]:
+    """Every allowed Python file under ``root``, in a fixed order."""
     for folder, folders, names in os.walk(root):
         if should_stop():
             return

@@ -72,7 +72,10 @@ class Block(nn.Module):
         qk, v = torch.split(qkv, [sum(self.heads[:2]), self.heads[2]], dim=1)
         q, k = torch.split(rotate(qk, cos, sin), self.heads[:2], dim=1)
         mixed = attend(q, k, v)
-        x = x + self.out(mixed.transpose(1, 2).reshape(batch, length, -1))
+        return self.feed_forward(x + self.out(mixed.transpose(1, 2).reshape(batch, length, -1)))
+
+    def feed_forward(self, x: Tensor) -> Tensor:
+        """x [..., width] -> x + mlp(norm(x))."""
         gate, up = self.gate_up(self.mlp_norm(x)).chunk(2, dim=-1)
         y: Tensor = x + self.down(F.silu(gate) * up)
         return y

@@ -216,12 +216,13 @@ class _Line(msgspec.Struct):
     brought: list[str]
 
 
-def write_shard(job: tuple[Path, list[Path], int, int, int]) -> ShardInfo:
+def write_shard(job: tuple[Path, list[Path], int, int, int, bool]) -> ShardInfo:
     """Write the files of shard `number` of `count`, by repository and path. Runs in a worker process.
 
-    A shard is compressed when its name ends in .xz; files are spread by a hash of seed and path.
+    A shard is compressed when its name ends in .xz; files are spread by a hash of seed and path, or, `whole`,
+    repositories by a hash of seed and name.
     """
-    target, finals, number, count, seed = job
+    target, finals, number, count, seed, whole = job
     files = text_bytes = 0
     encode = msgspec.json.Encoder().encode
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -230,7 +231,8 @@ def write_shard(job: tuple[Path, list[Path], int, int, int]) -> ShardInfo:
             content = _load(final)
             repo = content.report.repo
             for item in content.items:
-                if int(filters.share(f"{seed} {repo}/{item.path}") * count) == number:
+                key = f"{seed} {repo}" if whole else f"{seed} {repo}/{item.path}"
+                if int(filters.share(key) * count) == number:
                     stream.write(encode(_Line(repo, item.path, item.text, item.brought)) + b"\n")
                     files += 1
                     text_bytes += item.size
@@ -247,14 +249,16 @@ def _parallel(jobs: int, function: Callable[[T], R], work: list[T]) -> list[R]:
         return list(pool.map(function, work))
 
 
-def write_shards(out: Path, finals: list[Path], text_bytes: int, seed: int, jobs: int) -> list[ShardInfo]:
-    """As few shards as stay under SHARD_LIMIT compressed bytes each."""
+def write_shards(
+    folder: Path, finals: list[Path], text_bytes: int, seed: int, jobs: int, *, whole: bool = False
+) -> list[ShardInfo]:
+    """As few shards as stay under SHARD_LIMIT compressed bytes each; `whole`: no repository is in two of them."""
     count = max(1, -(-text_bytes // SHARD_TEXT))
     while True:
-        for old in (out / "train").glob("shard-*.jsonl.xz"):
+        for old in folder.glob("shard-*.jsonl.xz"):
             old.unlink()
-        targets = [out / "train" / f"shard-{number:03d}.jsonl.xz" for number in range(count)]
-        work = [(target, finals, number, count, seed) for number, target in enumerate(targets)]
+        targets = [folder / f"shard-{number:03d}.jsonl.xz" for number in range(count)]
+        work = [(target, finals, number, count, seed, whole) for number, target in enumerate(targets)]
         shards = _parallel(jobs, write_shard, work)
         if all(shard.bytes <= SHARD_LIMIT for shard in shards):
             return shards
@@ -270,9 +274,11 @@ def build(
     jobs: int = 2,
     seed: int = 0,
     library: Path | None = None,
+    by_repository: bool = False,
     say: Callable[[str], None] = lambda line: None,
 ) -> Report:
-    """Build the corpus under `out`; `library` is CPython's Lib folder for the manifest row that names it."""
+    """Build the corpus under `out`; `library` is CPython's Lib folder for the manifest row that names it;
+    `by_repository`: the shards, once more, with whole repositories, under `out`/repositories."""
     begin = time.monotonic()
     sources = read_manifest(manifest)
     final = out / "final"
@@ -291,9 +297,14 @@ def build(
     say(f"decontaminated, {time.monotonic() - begin:.0f} s")
     training = sorted(source.slug for source in present if source.role == "train")
     text_bytes = sum(report.kept[1] for report in reports if report.role == "train")
-    shards = write_shards(out, [finals[slug] for slug in training], text_bytes, seed, jobs)
+    chosen = [finals[slug] for slug in training]
+    shards = write_shards(out / "train", chosen, text_bytes, seed, jobs)
+    if by_repository:
+        shards += write_shards(out / "repositories", chosen, text_bytes, seed, jobs, whole=True)
     heldout = [source.slug for source in present if source.role != "train"]
-    dev = [write_shard((out / "dev" / f"{slug}.jsonl", [finals[slug]], 0, 1, seed)) for slug in heldout]
+    dev = [
+        write_shard((out / "dev" / f"{slug}.jsonl", [finals[slug]], 0, 1, seed, False)) for slug in heldout
+    ]
     kept, dropped = totals(report for report in reports if report.role == "train")
     seconds = time.monotonic() - begin
     report = Report(reports, shards, dev, missing, kept, dropped, decontamination is not None, seed, seconds)
@@ -343,6 +354,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--cpython-lib", type=Path, help="Lib folder for the row python/cpython@...:Lib")
     parser.add_argument("--jobs", type=int, default=2, help="processes")
     parser.add_argument("--seed", type=int, default=0, help="of the spreading over shards")
+    parser.add_argument(
+        "--by-repository", action="store_true", help="also write shards of whole repositories"
+    )
     parser.add_argument("--clone", action="store_true", help="clone what has no mirror (uses the network)")
     parser.add_argument("--clone-url", default=CLONE_URL, help="URL with {repo} in it")
     parser.add_argument("--json", action="store_true", help="print the report as JSON")
@@ -358,6 +372,7 @@ def main(arguments: list[str] | None = None) -> int:
         jobs=given.jobs,
         seed=given.seed,
         library=given.cpython_lib,
+        by_repository=given.by_repository,
         say=lambda line: print(line, file=sys.stderr, flush=True),
     )
     print(msgspec.json.encode(report).decode() if given.json else table(report))

@@ -8,6 +8,8 @@ Performers", ICLR 2021, lemma 1: positive random features). So
 
 1/√M and |x_i|² cancel. What is left is computed relative to running maxima, which cancel as well; see ``FavorState``.
 The features are rounded to the queries' type first: that is part of the definition. They are constants: no gradient.
+
+Gated, what was read fades: token j's weight at i is multiplied by e^{g_{j+1} + … + g_i}.
 """
 
 from __future__ import annotations
@@ -22,11 +24,19 @@ from kernels.layout import Bounds
 
 
 def favor_plus_naive(
-    q: Tensor, k: Tensor, v: Tensor, w: Tensor, scale: float, state: FavorState, bounds: Bounds
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    w: Tensor,
+    scale: float,
+    state: FavorState,
+    bounds: Bounds,
+    g: Tensor | None = None,
 ) -> tuple[Tensor, FavorState]:
     """Read all sequences, in the type of the inputs (float64 in tests).
 
-    q, k [tokens, H, D], v [tokens, H, V], w [M, D], state of N sequences, ``bounds`` N + 1 numbers.
+    q, k [tokens, H, D], v [tokens, H, V], w [M, D], state of N sequences, ``bounds`` N + 1 numbers, log-decays g
+    [tokens, H].
     Returns o [tokens, H, V] and the state after the last token of each sequence.
     """
     root = scale**0.5
@@ -36,8 +46,9 @@ def favor_plus_naive(
     for number, (start, end) in enumerate(pairwise(bounds)):
         sums, mass, peak = (part[number].to(q.dtype) for part in state)
         for t in range(start, end):
-            higher = torch.maximum(peak, keys[t].detach())
-            fall, feature = torch.exp(peak - higher), torch.exp(keys[t] - higher)
+            before = peak if g is None else peak + g[t][:, None]
+            higher = torch.maximum(before.detach(), keys[t].detach())
+            fall, feature = torch.exp(before - higher), torch.exp(keys[t] - higher)
             sums = sums * fall[..., None] + feature[..., None] * v[t, :, None, :]
             mass = mass * fall + feature
             peak = higher

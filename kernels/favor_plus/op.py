@@ -18,6 +18,7 @@ def favor_plus(
     k: Tensor,
     v: Tensor,
     features: Tensor,
+    g: Tensor | None = None,
     *,
     scale: float | None = None,
     state: FavorState | None = None,
@@ -26,11 +27,13 @@ def favor_plus(
     """Causal linear attention with positive random features (definition: ``naive.py``).
 
     q, k [B, T, H, D] and v [B, T, H, V] in bfloat16, float16 or float32, D and V multiples of 16 from 32 to 256;
-    ``features`` [M, D], M a multiple of 16 up to 256 (``random_features``); ``scale`` defaults to D^-½; ``state`` of
-    what was read before, for each sequence; ``cu_seqlens`` cuts a batch of one row into sequences.
-    Returns o as v, and the state (float32) after each sequence. Gradients flow to q, k, v and to the state's sums and
-    mass. Where log features of one chunk (64 tokens) differ by more than 80, early tokens of it lose precision.
-    On a GPU the Triton kernels serve what has been verified there (``kernels.verified``), plain torch the rest.
+    ``features`` [M, D], M a multiple of 16 up to 256 (``random_features``); g, the logarithm of the decay (≤ 0),
+    [B, T, H] or none; ``scale`` defaults to D^-½; ``state`` of what was read before, for each sequence; ``cu_seqlens``
+    cuts a batch of one row into sequences.
+    Returns o as v, and the state (float32) after each sequence. Gradients flow to q, k, v, g and to the state's sums
+    and mass. Where log features of one chunk (64 tokens) differ by more than 80, early tokens of it lose precision.
+    On a GPU the Triton kernels serve what has been verified there (``kernels.verified``), plain torch the rest,
+    and whatever has decays.
     """
     batch, length, heads, size = q.shape
     scale = size**-0.5 if scale is None else scale
@@ -39,12 +42,14 @@ def favor_plus(
     if state is None:
         state = empty_state(len(bounds) - 1, heads, len(w), v.shape[-1], q.device)
     rows = [part.reshape(batch * length, *part.shape[2:]) for part in (q, k, v)]
-    if trusted("favor_plus", q, v.shape[-1], len(w)) and _fits(size, v.shape[-1], len(w), q.dtype):
+    known = g is None and trusted("favor_plus", q, v.shape[-1], len(w))
+    if known and _fits(size, v.shape[-1], len(w), q.dtype):
         from kernels.favor_plus.triton_op import favor_plus_triton
 
         o, state = favor_plus_triton(rows[0], rows[1], rows[2], w, scale, state, bounds)
     else:
-        o, state = favor_plus_chunked(rows[0], rows[1], rows[2], w, scale, state, bounds)
+        gates = None if g is None else g.reshape(batch * length, heads)
+        o, state = favor_plus_chunked(rows[0], rows[1], rows[2], w, scale, state, bounds, gates)
     return o.reshape(v.shape), state
 
 

@@ -9,12 +9,10 @@ cumulative log-decay, A[i, j] = β_i e^{γ_i−γ_j} k_i·k_j for j < i and T = 
 
 from __future__ import annotations
 
-from itertools import pairwise
-
 import torch
 from torch import Tensor
 
-from kernels.layout import Bounds
+from kernels.layout import Bounds, equal_runs, to_lanes, to_rows
 
 CHUNK = 64
 
@@ -22,7 +20,7 @@ CHUNK = 64
 def _one_chunk(
     q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, state: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """q, k [H, C, D], v [H, C, V], g, beta [H, C], state [H, D, V]."""
+    """q, k [H, C, D], v [H, C, V], g, beta [H, C], state [H, D, V]; H counts the heads of all sequences."""
     size = q.shape[1]
     total = g.cumsum(1)
     causal = torch.ones(size, size, dtype=torch.bool, device=q.device).tril()
@@ -30,8 +28,10 @@ def _one_chunk(
     decay = (total[:, :, None] - total[:, None, :]).masked_fill(~causal, -torch.inf).exp()
     lower = (beta[..., None] * decay * (k @ k.transpose(1, 2))).tril(-1)
     right = torch.cat([k * (beta * total.exp())[..., None], v * beta[..., None]], -1)
-    unit = lower + torch.eye(size, dtype=q.dtype, device=q.device)
-    w, u = torch.linalg.solve_triangular(unit, right, upper=False).split([k.shape[-1], v.shape[-1]], -1)
+    if size > 1:  # one token has nothing to be solved for
+        unit = lower + torch.eye(size, dtype=q.dtype, device=q.device)
+        right = torch.linalg.solve_triangular(unit, right, upper=False)
+    w, u = right[..., : k.shape[-1]], right[..., k.shape[-1] :]
     r = u - w @ state
     o = (q * total.exp()[..., None]) @ state + (decay * (q @ k.transpose(1, 2))) @ r
     last = total[:, -1:]
@@ -44,16 +44,17 @@ def gated_delta_chunked(
 ) -> tuple[Tensor, Tensor]:
     """As ``gated_delta_naive``, computed in float32 (float64 for float64 inputs); o has the type of v."""
     dtype = torch.promote_types(q.dtype, torch.float32)
-    rows = [part.to(dtype).transpose(0, 1) for part in (q, k, v, g, beta)]
     outputs: list[Tensor] = []
     states: list[Tensor] = []
-    for number, (start, end) in enumerate(pairwise(bounds)):
-        current = state[number].to(dtype)
-        for first in range(start, end, CHUNK):
-            here = slice(first, min(first + CHUNK, end))
-            x, y, values, gate, share = (part[:, here] for part in rows)
+    for first, last in equal_runs(bounds):
+        count, start, end = last - first, bounds[first], bounds[last]
+        lanes = [to_lanes(part[start:end].to(dtype), count) for part in (q, k, v, g, beta)]
+        current = state[first:last].to(dtype).flatten(0, 1)
+        parts = [v.new_empty(len(current), 0, v.shape[-1], dtype=dtype)]
+        for at in range(0, lanes[0].shape[1], CHUNK):
+            x, y, values, gate, share = (part[:, at : at + CHUNK] for part in lanes)
             o, current = _one_chunk(x, y, values, gate, share, current)
-            outputs.append(o * scale)
-        states.append(current)
-    joined = torch.cat(outputs, 1).transpose(0, 1).to(v.dtype) if outputs else torch.zeros_like(v)
-    return joined, torch.stack(states)
+            parts.append(o * scale)
+        outputs.append(to_rows(torch.cat(parts, 1), count).to(v.dtype))
+        states.append(current.reshape(count, -1, *current.shape[1:]))
+    return torch.cat(outputs), torch.cat(states)

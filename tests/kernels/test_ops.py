@@ -34,7 +34,13 @@ def favor(q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, **named: Any
     return favor_plus(q, 3 * k, v, W, **named)
 
 
-OPS = pytest.mark.parametrize("op", [favor, gated_delta], ids=["favor_plus", "gated_delta"])
+def gated_favor(q: Tensor, k: Tensor, v: Tensor, g: Tensor, beta: Tensor, **named: Any) -> tuple[Tensor, Any]:
+    return favor_plus(q, 3 * k, v, W, g, **named)
+
+
+OPS = pytest.mark.parametrize(
+    "op", [favor, gated_favor, gated_delta], ids=["favor_plus", "gated_favor_plus", "gated_delta"]
+)
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)
@@ -43,6 +49,29 @@ def test_chunked_torch_agrees_with_the_definitions(dtype: torch.dtype, value_siz
     case = Case((70, 0, 131, 1), 48, value_size, dtype)
     assert not too_large(favor_errors(favor_plus_chunked, case), dtype, exact=True)
     assert not too_large(gated_errors(gated_delta_chunked, case), dtype, exact=True)
+
+
+@pytest.mark.parametrize("lengths", [(70, 0, 131, 1), (70, 70, 131, 131, 131)])
+def test_favor_with_decays_agrees_with_its_definition(lengths: tuple[int, ...]) -> None:
+    """Outputs, states and the gradients that decays and values get."""
+    bounds = tuple(torch.tensor([0, *lengths]).cumsum(0).tolist())
+    q, k, v, g, _ = (one[0] for one in inputs(bounds[-1]))
+    found = []
+    for function in (favor_plus_chunked, favor_plus_naive):
+        leaves = [one.clone().requires_grad_() for one in (g, v, k)]
+        state = empty_state(len(lengths), H, M, D)
+        o, after = function(q, 3 * leaves[2], leaves[1], W, D**-0.5, state, bounds, leaves[0])
+        loss = (o * q).sum() + (after.sums * torch.exp(after.peak)[..., None]).square().mean()
+        found.append([o, *after, *torch.autograd.grad(loss, leaves)])
+    assert all(relative(mine, right) < 1e-9 for mine, right in zip(*found, strict=True))
+
+
+@OPS
+def test_sequences_side_by_side_are_as_if_alone(op: Any) -> None:
+    given = inputs(130, batch=3)
+    together, _ = op(*given)
+    alone = [op(*(one[n : n + 1] for one in given))[0] for n in range(3)]
+    assert relative(together, torch.cat(alone)) < 1e-12
 
 
 @OPS

@@ -227,6 +227,24 @@ def test_shards_stay_under_the_limit(
     assert len(list((tmp_path / "out" / "train").iterdir())) == len(report.shards)
 
 
+def test_shards_of_whole_repositories(
+    world: tuple[Path, Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest, mirrors, _ = world
+    monkeypatch.setattr(corpus, "SHARD_TEXT", 10_000)
+    out = tmp_path / "out"
+    report = corpus.build(manifest, mirrors, out, decontamination=None, jobs=1, by_repository=True)
+    whole = [out / shard.path for shard in report.shards if shard.path.startswith("repositories/")]
+    assert len(whole) > 1
+    held = [
+        {json.loads(line)["repo"] for line in lzma.decompress(path.read_bytes()).splitlines()}
+        for path in whole
+    ]
+    assert sum(map(len, held)) == len(set().union(*held)) == 2
+    files = [shard.files for shard in report.shards]
+    assert sum(files) == 2 * report.kept[0]  # each of them twice: by path, and whole
+
+
 def test_repository_cap(
     world: tuple[Path, Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
