@@ -1,12 +1,14 @@
-"""What the outline of the unread text is worth: the same model on the same holes of held-out repositories, with it and
-from the file alone.
+"""What the repository adds to the file: the same model on the same holes of held-out repositories.
 
-    python -m codeworld.training.generate HOLES with.jsonl --sources verified,retrieved
-    python -m codeworld.training.generate HOLES without.jsonl --sources verified,retrieved --no-outline
-    python -m benchmarks.outline HOLES with.jsonl without.jsonl --mirrors DIR --manifest manifest.tsv [--out STEM]
+    python -m codeworld.training.generate HOLES file.jsonl --sources verified,retrieved --no-outline
+    python -m codeworld.training.generate HOLES outline.jsonl --sources verified,retrieved    (a model that reads them)
+    python -m benchmarks.repository_context HOLES file.jsonl [--outline outline.jsonl] --mirrors DIR
+        --manifest manifest.tsv [--out STEM]
 
-A hole "names what is defined elsewhere" when its right text has an identifier that another file of the repository
-defines and that does not stand in the part of the file that is read.
+"File only" is the model's own fill; "repository lines" adds what is retrieved from the repository without the hole
+(``codeworld.context.retrieval``), ranked as in an editor; "outline" is the model told what the file imports. A hole
+"names what is defined elsewhere" when its right text has an identifier that another file of the repository defines,
+this one does not, and that does not stand in the part that is read.
 """
 
 from __future__ import annotations
@@ -74,23 +76,25 @@ def exact(holes: Iterable[Hole], made: dict[str, Generation], answer: Answer) ->
     return 100 * sum(s.exact for s in scores) / whole, 100 * sum(s.similarity for s in scores) / whole
 
 
-def table(holes: Sequence[Hole], runs: Sequence[dict[str, Generation]], elsewhere: set[str]) -> list[Figures]:
-    """Groups of holes by system."""
+def table(
+    holes: Sequence[Hole], systems: dict[str, tuple[dict[str, Generation], Answer]], elsewhere: set[str]
+) -> list[Figures]:
+    """A row for each group of holes and system; gains are relative to the first system."""
     groups = {
         "all": list(holes),
-        "with an outline": [h for h in holes if h.outline],
-        "names what is defined elsewhere": [h for h in holes if h.id in elsewhere],
+        "names what is defined elsewhere": [hole for hole in holes if hole.id in elsewhere],
         **{kind: [h for h in holes if h.kind == kind] for kind in dict.fromkeys(h.kind for h in holes)},
     }
     rows: list[Figures] = []
-    for system, answer in (("model alone", alone), ("as served", offered)):
-        for name, group in groups.items():
-            (told, near), (plain, other) = (exact(group, made, answer) for made in runs)
-            gain = 100 * (told / plain - 1) if plain else 0.0
+    for name, group in groups.items():
+        plain = 0.0
+        for system, (made, answer) in systems.items():
+            right, near = exact(group, made, answer)
+            plain = plain or right
+            gain = 100 * (right / plain - 1) if plain else 0.0
             rows.append(
-                {"system": system, "holes": name, "n": len(group), "exact_with": round(told, 1),
-                 "exact_file_only": round(plain, 1), "relative_gain": round(gain, 1),
-                 "similarity_with": round(near, 1), "similarity_file_only": round(other, 1)}
+                {"holes": name, "n": len(group), "system": system, "exact": round(right, 1),
+                 "similarity": round(near, 1), "relative_gain": round(gain, 1)}
             )  # fmt: skip
     return rows
 
@@ -103,27 +107,33 @@ def _read(path: Path) -> dict[str, Generation]:
 def main() -> None:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    for name in ("holes", "told", "plain"):
-        parser.add_argument(name, type=Path)
+    parser.add_argument("holes", type=Path)
+    parser.add_argument("plain", type=Path, help="generations from the file only")
+    parser.add_argument("--outline", type=Path, help="generations with outlines")
     parser.add_argument("--mirrors", type=Path, required=True)
     parser.add_argument("--manifest", type=Path, required=True)
     parser.add_argument("--out", type=Path)
     given = parser.parse_args()
-    runs = [_read(given.told), _read(given.plain)]
+    plain = _read(given.plain)
+    systems = {"file only": (plain, alone), "repository lines": (plain, offered)}
+    if given.outline:
+        told = _read(given.outline)
+        systems |= {"outline": (told, alone), "outline and lines": (told, offered)}
     decode = msgspec.json.Decoder(Hole).decode
-    holes = [hole for hole in map(decode, given.holes.read_bytes().splitlines()) if hole.id in runs[1]]
+    holes = [hole for hole in map(decode, given.holes.read_bytes().splitlines()) if hole.id in plain]
     names = defined(given.mirrors, given.manifest)
-    rows = table(holes, runs, {hole.id for hole in holes if is_elsewhere(hole, names[hole.repo])})
-    model = next(iter(runs[0].values())).model
+    rows = table(holes, systems, {hole.id for hole in holes if is_elsewhere(hole, names[hole.repo])})
+    goals = {"all": "≥ +20 %", "names what is defined elsewhere": "≥ +50 %"}
     figures = [
         Figure(
-            f"{row['system']}, {row['holes']} ({row['n']}): exact",
-            f"{row['exact_with']} % against {row['exact_file_only']} % ({row['relative_gain']:+} %)",
-            {"all": "≥ +20 %", "names what is defined elsewhere": "≥ +50 %"}.get(str(row["holes"]), ""),
+            f"{row['holes']} ({row['n']}), {row['system']}: exact, similarity, gain in exact",
+            f"{row['exact']} %, {row['similarity']} %, {row['relative_gain']:+} %",
+            "" if row["system"] == "file only" else goals.get(str(row["holes"]), ""),
         )
         for row in rows
     ]
-    publish(given.out, "What the outline is worth", stamp(model), figures, Report(rows))
+    made = stamp(next(iter(plain.values())).model)
+    publish(given.out, "What the repository adds to the file", made, figures, Report(rows))
 
 
 if __name__ == "__main__":
