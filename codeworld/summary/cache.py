@@ -12,7 +12,7 @@ import msgspec
 
 from codeworld.summary.facts import FileFacts
 
-_FORMAT = 3  # another one when FileFacts or what fills it changes: old entries are then forgotten
+_FORMAT = 4  # another one when FileFacts or what fills it changes: old entries are then forgotten
 
 
 class _Stored(msgspec.Struct):

@@ -33,6 +33,9 @@ class ImportGraph:
 
     files: Mapping[str, FileFacts]
     outside: dict[str, list[tuple[str, int]]] = field(default_factory=lambda: defaultdict(list))
+    public_names: dict[str, dict[str, tuple[str, int, str]]] = field(
+        default_factory=dict
+    )  # as api.py found them
 
     def __post_init__(self) -> None:
         self.names = {path: _dotted(path, self.files) for path in self.files}

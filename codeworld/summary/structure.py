@@ -1,11 +1,9 @@
-"""The sections of the page that the code itself answers: public names, packages, who imports whom, what matters."""
+"""The sections of the page that the code itself answers: packages, who imports whom, what matters."""
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter, defaultdict
 
-from codeworld.summary.api import Offered, offered
 from codeworld.summary.facts import Citation, Claim, Section
 from codeworld.summary.graph import ImportGraph, is_aside
 from codeworld.summary.history import History
@@ -13,53 +11,10 @@ from codeworld.summary.roles import Roles
 from codeworld.summary.sections import code, words
 
 UNKNOWN = "not determined"
-_MAX_PACKAGES = 8
 _MAX_GROUPS = 24
 _MAX_EDGES = 40
 _KEY_MODULES = 15
 _KEY_SYMBOLS = 20
-
-
-def public_api(graph: ImportGraph) -> Section:
-    """The names that each package offers, with their definitions."""
-    claims = []
-    total = 0
-    for package in itertools.islice(_products(graph), _MAX_PACKAGES):
-        path = graph.resolve("", package)
-        if path is None or graph.names[path] != package:
-            continue
-        names = offered(graph, path)
-        total += len(names)
-        claims += [_offer(package, one) for one in _by_use(graph, names)]
-    return Section("Public API", tuple(claims), note=f"{total} names" if total else "")
-
-
-def _products(graph: ImportGraph) -> list[str]:
-    """Packages first, then lone modules when there is no package."""
-    found = graph.packages()
-    packages = [name for name, paths in found.items() if any(path.endswith("__init__.py") for path in paths)]
-    installed = [name for name in packages if _is_outermost(found[name][0])]
-    return installed or packages or list(found)
-
-
-def _is_outermost(path: str) -> bool:
-    """Whether a package begins where packaging looks for packages, not in a folder of something else."""
-    folders = path.split("/")[:-1]
-    return len(folders) < 2 or folders[0] in ("src", "lib", "python", "packages", "libs") or "src" in folders
-
-
-def _by_use(graph: ImportGraph, names: list[Offered]) -> list[Offered]:
-    """What the repository itself (its tests, too) imports most comes first."""
-    uses = Counter(link.name for link in graph.links)
-    return sorted(names, key=lambda one: (one.name.startswith("_"), -uses[one.name], one.name))
-
-
-def _offer(package: str, one: Offered) -> Claim:
-    cited = one.defined or one.listed
-    kind = {"class": "class ", "function": "function "}.get(one.symbol.kind if one.symbol else "", "")
-    role = f": {words(one.symbol.doc)}" if one.symbol and one.symbol.doc else ""
-    citations = (cited,) if cited == one.listed else (cited, one.listed)
-    return Claim(f"{kind}{code(f'{package}.{one.name}')}{role}", citations, key=f"{package}.{one.name}")
 
 
 def architecture(graph: ImportGraph, roles: Roles) -> Section:
