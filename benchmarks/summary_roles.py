@@ -23,9 +23,9 @@ import msgspec
 from rouge_score.rouge_scorer import RougeScorer
 
 from benchmarks.results import Figure, markdown, stamp, write
-from benchmarks.summary import REPOSITORIES
+from benchmarks.summary_truth import REPOSITORIES
 from codeworld.summary.facts import FileFacts
-from codeworld.summary.graph import ImportGraph, is_aside
+from codeworld.summary.graph import ImportGraph
 from codeworld.summary.python_facts import read
 from codeworld.summary.roles import Roles, mentions
 from codeworld.summary.sources import Sources
@@ -66,7 +66,7 @@ def candidates(graph: ImportGraph) -> list[str]:
     return [
         path
         for path, facts in sorted(graph.files.items())
-        if len(facts.doc.split()) >= _MIN_WORDS and facts.symbols and not is_aside(path)
+        if len(facts.doc.split()) >= _MIN_WORDS and facts.symbols and path not in graph.aside
     ]
 
 

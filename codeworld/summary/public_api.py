@@ -15,7 +15,7 @@ import msgspec
 from codeworld.summary.api import Offered, define, offered
 from codeworld.summary.documented import EVERYTHING, EVERYTHING_BELOW
 from codeworld.summary.facts import Citation, Claim, FileFacts, Section
-from codeworld.summary.graph import ImportGraph, is_aside
+from codeworld.summary.graph import ImportGraph
 from codeworld.summary.sections import code, words
 
 TITLE = "Public API"
@@ -57,7 +57,7 @@ def _exported(graph: ImportGraph, roots: list[str]) -> Iterator[Offered]:
 
 def _is_public(graph: ImportGraph, path: str, roots: Iterable[str]) -> bool:
     first, *below = graph.names[path].split(".")
-    return first in roots and not is_aside(path) and not any(part.startswith("_") for part in below)
+    return first in roots and path not in graph.aside and not any(part.startswith("_") for part in below)
 
 
 def _documented(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 from codeworld.summary.facts import Citation, Claim, Section
-from codeworld.summary.graph import ImportGraph, is_aside
+from codeworld.summary.graph import ImportGraph
 from codeworld.summary.history import History
 from codeworld.summary.roles import Roles
 from codeworld.summary.sections import code, words
@@ -85,7 +85,7 @@ def key_modules(
     graph: ImportGraph, roles: Roles, history: History, limit: int | None = _KEY_MODULES
 ) -> Section:
     """Modules that much depends on and that change: the geometric mean of both ranks."""
-    product = [path for path in graph.files if not is_aside(path)]
+    product = [path for path in graph.files if path not in graph.aside]
     most = max(history.churn.values(), default=0)
 
     def weight(path: str) -> float:
@@ -113,7 +113,7 @@ def key_symbols(graph: ImportGraph, limit: int | None = _KEY_SYMBOLS) -> Section
     claims = []
     for (path, name), files in sorted(users.items(), key=lambda item: (-len(item[1]), item[0])):
         symbol = next((one for one in graph.files[path].symbols if one.name == name), None)
-        if symbol is None or symbol.kind == "value" or name.startswith("_") or is_aside(path):
+        if symbol is None or symbol.kind == "value" or name.startswith("_") or path in graph.aside:
             continue
         role = words(symbol.doc) if symbol.doc else UNKNOWN
         text = f"{symbol.kind} {code(name)}: {role} (imported by {len(files)} file{'s' if len(files) != 1 else ''})"

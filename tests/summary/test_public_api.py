@@ -84,6 +84,29 @@ def test_documents_make_public_what_they_name_and_the_code_has(
     assert public(tmp_path) - {"shop.Coin", "shop.till.Drawer", "shop.rates.rate"} == names
 
 
+def test_tools_within_a_package_are_part_of_it(tmp_path: Path) -> None:
+    write(
+        tmp_path,
+        PACKAGE | {"shop/tools/__init__.py": "def mend(): ...\n", "tools/__init__.py": "def no(): ...\n"},
+    )
+    assert "shop.tools.mend" in public(tmp_path)
+    assert not {name for name in public(tmp_path) if name.startswith("tools")}
+
+
+def test_classes_that_calls_make_are_documented_with_their_module(tmp_path: Path) -> None:
+    makers = "P = collections.namedtuple('P', 'x')\nQ = TypedDict('Q', {})\nr = nametuple()\n"
+    write(
+        tmp_path, PACKAGE | {"shop/kinds.py": makers, "d.rst": ".. automodule:: shop.kinds\n   :members:\n"}
+    )
+    assert {name for name in public(tmp_path) if "kinds" in name} == {"shop.kinds.P", "shop.kinds.Q"}
+
+
+def test_what_was_masked_is_no_name(tmp_path: Path) -> None:
+    names = "__all__ = [\n    'password', 'a1b2c3d4e5f6a7b8c9d0',\n    'fine',\n]\n"
+    write(tmp_path, {"shop/__init__.py": names})
+    assert public(tmp_path) == {"shop.password", "shop.fine"}
+
+
 def test_a_documented_name_cites_its_definition_and_the_document(tmp_path: Path) -> None:
     write(tmp_path, PACKAGE | {"docs/api.rst": ".. module:: shop.plain\n\n.. autofunction:: other\n"})
     assert (
