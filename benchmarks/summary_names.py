@@ -112,8 +112,19 @@ def exported(module: types.ModuleType) -> list[str]:
     """``__all__``, else the public names of the package that are no modules."""
     root = module.__name__.split(".")[0]
     return [str(name) for name in getattr(module, "__all__", ())] or [
-        name for name, value in vars(module).items() if not name.startswith("_") and _is_of(root, value)
+        name
+        for name, value in vars(module).items()
+        if not name.startswith("_") and _is_of(root, value) and not _is_from_elsewhere(root, name, value)
     ]
+
+
+def _is_from_elsewhere(root: str, name: str, value: object) -> bool:
+    """Whether a module of another package has the same under the same name."""
+    return any(
+        vars(module).get(name, module) is value
+        for other, module in list(sys.modules.items())
+        if other.split(".")[0] != root and isinstance(module, types.ModuleType)
+    )
 
 
 def _is_of(root: str, value: object) -> bool:

@@ -19,7 +19,7 @@ from codeworld.summary.sources import Sources
 from codeworld.summary.structure import UNKNOWN
 
 _ROOM_FOR_DIAGRAM = 200  # lines; a shorter page has better use for them
-_MAX_SHOWN = {public_api.TITLE: 400, "Entry points": 40, "Dependencies": 80}  # --json has them all
+_MAX_SHOWN = {public_api.TITLE: 400, "Run": 20, "Entry points": 40, "Dependencies": 80}  # --json has them all
 
 
 def render(summary: Summary, sources: Sources, *, budget: int | None = None, to: Path | None = None) -> str:

@@ -27,6 +27,13 @@ _IS_CODE = re.compile(r">>>|\$ |[\w.]+ = |[\w.]+\(|@|import |from \S+ import ") 
 _MAKES_A_CLASS = re.compile(
     r"\s*=\s*(collections\.|typing\.|enum\.)?(namedtuple|NamedTuple|TypedDict|Enum)\("
 )
+_MADE_WHEN_IT_RUNS = (
+    "list_comprehension",
+    "call",
+    "identifier",
+    "attribute",
+    "generator_expression",
+)  # of __all__
 _MAX_WORDS = 30
 _IS_NO_SENTENCE = re.compile(r"[=\-~*#^\"'`+_.\s]*")
 
@@ -159,7 +166,9 @@ def _extended(exported: list[tuple[str, int]] | None, statement: Node) -> list[t
         left = node.child_by_field_name("left")
         if left is not None and text_of(left) == "__all__":
             right = node.child_by_field_name("right")
-            names = list(_strings(right)) if right is not None else []
+            if right is None or right.type in _MADE_WHEN_IT_RUNS:
+                return exported
+            names = list(_strings(right))
             return names if node.type == "assignment" else [*(exported or []), *names]
     elif node.type == "call":
         function = node.child_by_field_name("function")

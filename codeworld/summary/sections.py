@@ -79,7 +79,7 @@ def running_it(metadata: Metadata, graph: ImportGraph) -> Section:
     for path in _main_modules(graph):
         name = graph.names[path].removesuffix(".__main__")
         claims.append(Claim(code(f"python -m {name}"), (Citation(path, 1, ""),), key=f"python -m {name}"))
-    return Section("Run", tuple(claims[:_COMMANDS]), level=3)
+    return Section("Run", tuple(claims), level=3)
 
 
 def testing(sources: Sources) -> Section:

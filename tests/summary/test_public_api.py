@@ -101,6 +101,12 @@ def test_classes_that_calls_make_are_documented_with_their_module(tmp_path: Path
     assert {name for name in public(tmp_path) if "kinds" in name} == {"shop.kinds.P", "shop.kinds.Q"}
 
 
+def test_an_all_that_is_made_when_it_runs_says_nothing(tmp_path: Path) -> None:
+    made = "from .a import A\n__all__ = [n for n in globals() if not n.startswith('_')]\n"
+    write(tmp_path, {"p/__init__.py": made, "p/a.py": "class A: ...\n"})
+    assert public(tmp_path) == {"p.A"}
+
+
 def test_what_was_masked_is_no_name(tmp_path: Path) -> None:
     names = "__all__ = [\n    'password', 'a1b2c3d4e5f6a7b8c9d0',\n    'fine',\n]\n"
     write(tmp_path, {"shop/__init__.py": names})
