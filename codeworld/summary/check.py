@@ -19,6 +19,7 @@ from codeworld.summary import history
 from codeworld.summary.citations import CLOSING, OPENING, Cited, cited_in, digest, uncited
 from codeworld.summary.sources import Sources
 from codeworld.summary.summarize import Progress, claims_of_many_lines
+from codeworld.summary.written import without_marked
 
 _COUNT = re.compile(  # as the sections write them; a docstring may count whatever it likes
     r"- `[^`]+` \((?:\d+ files, )?\d+ lines\): |[ (]imported by \d+ files?\)?$|, imported by \d+ files?: |"
@@ -135,7 +136,7 @@ def _stale_counts(cited: list[Cited], sources: Sources, progress: Progress) -> I
     listing = [one for one in cited if one.name]
     now = claims_of_many_lines(sources, progress) if counting or listing else set()
     for claim, one in counting.items():
-        if claim.removeprefix("- ") not in now:
+        if without_marked(claim.removeprefix("- ")) not in now:
             yield Stale(one.path, one.line, one.page_line, "what the claim counts is different now")
     for one in listing:
         if f"{one.claim.removeprefix('- ').partition(': ')[0]}: {one.name}" not in now:

@@ -9,15 +9,17 @@ from codeworld.summary.graph import ImportGraph
 from codeworld.summary.history import History
 from codeworld.summary.roles import Roles
 from codeworld.summary.sections import code, words
+from codeworld.summary.written import Writer, marked
 
 UNKNOWN = "not determined"
 _MAX_GROUPS = 24
 _MAX_EDGES = 40
 _KEY_MODULES = 15
+_NAMES = 3
 _KEY_SYMBOLS = 20
 
 
-def architecture(graph: ImportGraph, roles: Roles) -> Section:
+def architecture(graph: ImportGraph, roles: Roles, writer: Writer | None = None) -> Section:
     """Packages (or the modules of a flat one) and who imports whom."""
     groups, roots = _groups(graph)
     edges = graph.edges(groups)
@@ -26,7 +28,7 @@ def architecture(graph: ImportGraph, roles: Roles) -> Section:
     for path, group in groups.items():
         lines[group] += graph.files[path].lines
     claims = [
-        _group(graph, roles, group, roots[group], sizes[group], lines[group]) for group in sorted(roots)
+        _group(roles, writer, group, roots[group], sizes[group], lines[group]) for group in sorted(roots)
     ]
     drawn = edges[:_MAX_EDGES]
     note = f"{len(claims)} parts, {len(edges)} import relations" + (
@@ -66,23 +68,34 @@ def _home(path: str, name: str) -> str:
     return name if path.endswith("__init__.py") or "." not in name else name.rpartition(".")[0]
 
 
-def _group(graph: ImportGraph, roles: Roles, group: str, path: str, files: int, lines: int) -> Claim:
-    is_own = graph.names[path] == group
-    role, cited = _role(roles, path) if is_own else (UNKNOWN, Citation(path, 1, ""))
+def _group(roles: Roles, writer: Writer | None, group: str, path: str, files: int, lines: int) -> Claim:
+    is_own = roles.graph.names[path] == group
+    role, cited = _role(roles, path, writer) if is_own else (UNKNOWN, (Citation(path, 1, ""),))
     size = f"{files} files, {lines} lines" if files > 1 else f"{lines} lines"
-    return Claim(f"{code(group)} ({size}): {role}", (cited,), key=group)
+    return Claim(f"{code(group)} ({size}): {role}", cited, key=group)
 
 
-def _role(roles: Roles, path: str) -> tuple[str, Citation]:
-    """What is said of a file and where, with the name that it is said of; or the file as such."""
+def _role(roles: Roles, path: str, writer: Writer | None) -> tuple[str, tuple[Citation, ...]]:
+    """What is said of a file and where, with the name that it is said of; else its names and what is written of it."""
     role = roles.of(path)
-    if role is None:
-        return UNKNOWN, Citation(path, 1, "")
-    return (f"{code(role.of)}: " if role.of else "") + words(role.text), role.citation
+    if role:
+        return (f"{code(role.of)}: " if role.of else "") + words(role.text), (role.citation,)
+    written = marked(words(writer.write(roles, path))) if writer else ""
+    names = roles.names(path)
+    if not names:
+        return UNKNOWN + written, (Citation(path, 1, ""),)
+    verb = "offers" if path.endswith("__init__.py") else "defines"
+    listed = ", ".join(code(one.quote) for one in names[:_NAMES])
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    return f"{verb} {listed}{more}{written}", tuple(names[:_NAMES])
 
 
 def key_modules(
-    graph: ImportGraph, roles: Roles, history: History, limit: int | None = _KEY_MODULES
+    graph: ImportGraph,
+    roles: Roles,
+    history: History,
+    writer: Writer | None = None,
+    limit: int | None = _KEY_MODULES,
 ) -> Section:
     """Modules that much depends on and that change: the geometric mean of both ranks."""
     product = [path for path in graph.files if path not in graph.aside]
@@ -95,10 +108,10 @@ def key_modules(
     claims = []
     for path in sorted(product, key=lambda path: (-weight(path), path))[:limit]:
         importers = graph.importers[path]
-        role, cited = _role(roles, path)
+        role, cited = _role(roles, path, writer)
         text = f"{code(path)}: {role}"
         text += f" (imported by {importers} file{'s' if importers != 1 else ''})"
-        claims.append(Claim(text, (cited,), key=path))
+        claims.append(Claim(text, cited, key=path))
     return Section(
         "Key modules", tuple(claims), note="by PageRank over imports and by churn" if claims else "", level=3
     )

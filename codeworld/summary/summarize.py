@@ -27,6 +27,7 @@ from codeworld.summary.facts import Claim, FileFacts, Section, Summary
 from codeworld.summary.graph import ImportGraph
 from codeworld.summary.roles import Roles
 from codeworld.summary.sources import Cancelled, Sources, masked_lines
+from codeworld.summary.written import Writer
 
 _PYTHON, _OTHER, _DOCUMENT = "Python", "other", "document"
 _ONLY_WHERE_THERE_ARE = ("Other languages", "Read only in part")
@@ -60,16 +61,18 @@ def summarize(
     should_stop: Callable[[], bool] = lambda: False,
     cached: bool = True,
     without: Path | None = None,
+    writer: Writer | None = None,
 ) -> Made:
     """The summary of the folder ``root``; the page itself (``without``) is no part of it. Raises Cancelled.
 
+    ``writer`` is asked for the role of modules of which nobody wrote any.
     ``progress(done, total)`` counts files. Without ``cached`` everything is read anew and nothing is kept.
     """
     sources = Sources(root, should_stop, without)
     read = _read(sources, progress, should_stop, cached=cached)
     metadata = packaging.read(sources)
     history = histories.read(sources.root)
-    found = [_held(sources, section) for section in _sections(sources, metadata, read, history)]
+    found = [_held(sources, section) for section in _sections(sources, metadata, read, history, writer)]
     shown = tuple(
         section for section in found if section.claims or section.title not in _ONLY_WHERE_THERE_ARE
     )
@@ -162,6 +165,7 @@ def _sections(
     metadata: packaging.Metadata,
     read: Read,
     history: histories.History,
+    writer: Writer | None,
 ) -> list[Section]:
     graph = read.graph
     roles = Roles(sources, graph)
@@ -173,8 +177,8 @@ def _sections(
         sections.testing(sources),
         sections.entry_points(metadata, graph),
         flow.flows(sources, metadata, graph),
-        structure.architecture(graph, roles),
-        structure.key_modules(graph, roles, history),
+        structure.architecture(graph, roles, writer),
+        structure.key_modules(graph, roles, history, writer),
         structure.key_symbols(graph),
         public_api.public_api(graph, read.documents),
         languages.others(sources, read.others),
