@@ -63,11 +63,14 @@ def _is_public(graph: ImportGraph, path: str, roots: Iterable[str]) -> bool:
 def _documented(
     graph: ImportGraph, roots: list[str], documents: Mapping[str, FileFacts]
 ) -> Iterator[Offered]:
+    first: dict[str, Citation] = {}
     for document, facts in sorted(documents.items()):
         for written, line in facts.exported or ():
-            for dotted in (written, *(f"{root}.{written}" for root in roots)):
-                if dotted.split(".")[0] in roots:
-                    yield from _meant(graph, roots, dotted, Citation(document, line, ""))
+            first.setdefault(written, Citation(document, line, ""))
+    for written, cited in first.items():
+        is_whole = written.split(".")[0] in roots
+        for dotted in [written] if is_whole else [f"{root}.{written}" for root in roots]:
+            yield from _meant(graph, roots, dotted, cited)
 
 
 def _meant(graph: ImportGraph, roots: list[str], dotted: str, cited: Citation) -> Iterator[Offered]:
