@@ -23,7 +23,7 @@ from typing import Any
 
 import msgspec
 
-from benchmarks.results import Figure, markdown, stamp, write
+from benchmarks.results import Figure, publish, stamp
 from benchmarks.summary_truth import (
     REPOSITORIES,
     Recall,
@@ -44,9 +44,10 @@ class Cost(msgspec.Struct):
 
     seconds: float
     peak_mb: float
+    cpu_s: float  # of processor time, git's included: what it takes however busy the machine is
 
     def __str__(self) -> str:
-        return f"{self.seconds:.2f} s, {self.peak_mb:.0f} MB"
+        return f"{self.seconds:.2f} s ({self.cpu_s:.2f} s of processor time), {self.peak_mb:.0f} MB"
 
 
 class Measured(msgspec.Struct):
@@ -95,6 +96,7 @@ class Results(msgspec.Struct):
 
     repositories: list[Measured]
     big: list[Big]
+    load: list[float]  # of the machine at the end, over 1, 5 and 15 minutes
 
 
 def run(cache: Path, *arguments: str | Path, code: Path | None = None) -> tuple[Cost, bytes, int]:
@@ -109,7 +111,8 @@ def run(cache: Path, *arguments: str | Path, code: Path | None = None) -> tuple[
         )
         _, status, usage = os.wait4(child.pid, 0)
         child.returncode = os.waitstatus_to_exitcode(status)
-        cost = Cost(round(time.monotonic() - begin, 2), round(usage.ru_maxrss / 1024, 1))
+        cpu_s = round(usage.ru_utime + usage.ru_stime, 2)
+        cost = Cost(round(time.monotonic() - begin, 2), round(usage.ru_maxrss / 1024, 1), cpu_s)
         out.seek(0)
         return cost, out.read(), child.returncode
 
@@ -264,6 +267,7 @@ def figures(results: Results) -> list[Figure]:
             Figure(size + "cold", big.cold, cold),
             Figure(size + "after one file changed", big.one_changed, changed),
         ]
+    found.append(Figure("load of the machine, 1 / 5 / 15 minutes", " / ".join(map(str, results.load))))
     return found
 
 
@@ -325,14 +329,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="summary-") as name:
         work = Path(name)
         if arguments.big:
-            results = Results([], measure_big(arguments.mirrors, work))
+            measured, big = [], measure_big(arguments.mirrors, work)
         else:
-            results = Results([measure(one, arguments.mirrors, work, installed) for one in chosen], [])
-    made = stamp("")
+            measured, big = [measure(one, arguments.mirrors, work, installed) for one in chosen], []
+    results = Results(measured, big, [round(one, 1) for one in os.getloadavg()])
     title = "A repository's page: what it finds, and what it costs"
-    print(markdown(title, made, figures(results)))
-    if arguments.out:
-        write(arguments.out, title, made, figures(results), results)
+    publish(arguments.out, title, stamp(""), figures(results), results)
 
 
 if __name__ == "__main__":
