@@ -28,7 +28,8 @@ def public_api(graph: ImportGraph, documents: Mapping[str, FileFacts]) -> Sectio
     """The names that each package offers, with their definitions; ``documents`` are those of documented.py."""
     uses = Counter(link.name for link in graph.links)  # the repository's own, its tests', too
     found = sorted(public_names(graph, documents), key=lambda one: _importance(one, uses))
-    note = f"{len(found)} names of {len({one.module for one in found})} modules" if found else ""
+    modules = len({one.module for one in found})
+    note = f"{len(found)} names of {modules} module{'s' if modules > 1 else ''}" if found else ""
     return Section(TITLE, tuple(_claim(graph, one) for one in found), note=note)
 
 

@@ -161,7 +161,7 @@ def section(page: Path) -> list[str]:
 
 def test_what_has_no_line_of_its_own_is_listed_by_module_with_links(page: Path) -> None:
     lines = section(page)
-    assert lines[0] == "_51 names of 1 modules_"
+    assert lines[0] == "_51 names of 1 module_"
     assert lines[-2].startswith("- `many` from `.one`: [`f45`](many/many/one.py#L46), [`f46`]")
     assert lines[-2].count("](") == 10
     assert lines[-1] == "- `many` from `.two`: [`g`](many/many/two.py#L1)"
