@@ -25,7 +25,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.results import Figure, markdown, stamp, write
-from benchmarks.summary import REPOSITORIES, Repository, declared, public_names
+from benchmarks.summary_truth import REPOSITORIES, Repository, declared, mains, public_names
 
 HEAD_CHARS = 32_000
 _TIMEOUT_S = 900
@@ -62,18 +62,19 @@ class Results(msgspec.Struct):
     answers: list[Answer]
 
 
-def known(repository: Repository, root: Path) -> dict[str, set[str]]:
-    """What is to be found, as ``benchmarks.summary`` has it."""
+def known(repository: Repository, root: Path, installed: Path | None) -> dict[str, set[str]]:
+    """What is to be found, as ``benchmarks.summary`` has it; public names without the module that they are in."""
     scripts, entries, dependencies = declared(root)
-    offered, _, _ = public_names(repository, root)
-    mains = {
-        f"python -m {path.parent.relative_to(root / repository.source).as_posix().replace('/', '.')}"
-        for path in (root / repository.source / repository.package).rglob("__main__.py")
+    public = public_names(repository, root, (), installed)
+    last = {
+        kind: {name.rpartition(".")[2] for name in getattr(public, kind)}
+        for kind in ("exported", "documented")
     }
     return {
         "scripts": scripts,
-        "entry points": scripts | entries | mains,
-        "public API": set(offered),
+        "entry points": scripts | entries | mains(repository, root),
+        "public API, exported": last["exported"],
+        "public API, documented": last["documented"],
         "dependencies": dependencies,
         "install": {repository.install},
         "test": {repository.test},
@@ -162,13 +163,15 @@ def _plain(name: str) -> str:
     return re.sub(r"[-_.]+", "-", name).lower()
 
 
-def measure(repository: Repository, mirrors: Path, peers: Path, work: Path) -> list[Answer]:
+def measure(
+    repository: Repository, mirrors: Path, peers: Path, work: Path, installed: Path | None
+) -> list[Answer]:
     """All tools on one repository, each on the same fresh clone."""
     root, out = work / repository.name.split("/")[1], work / "out"
     out.mkdir(exist_ok=True)
     mirror = mirrors / repository.name.replace("/", "+") / "repo"
     subprocess.run(["git", "clone", "-q", "--shared", str(mirror), str(root)], check=True)
-    wanted = known(repository, root)
+    wanted = known(repository, root, installed)
     answers = []
     for tool, command in tools(peers, repository, root, out).items():
         answer, text = ask(tool, command, repository, root, out)
@@ -213,14 +216,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--peers", type=Path, required=True, help="a virtual environment with the peers")
     parser.add_argument("--mirrors", type=Path, default=Path("../.mirror"), help="OWNER+NAME/repo below it")
+    parser.add_argument("--installed", type=Path, help="where what the packages require was installed")
     parser.add_argument("--only", help="one repository, OWNER/NAME")
     parser.add_argument("--out", type=Path, help="write STEM.md and STEM.json as well")
     arguments = parser.parse_args()
+    installed = arguments.installed.resolve() if arguments.installed else None
     answers = []
     for repository in REPOSITORIES:
         if arguments.only in (None, repository.name):
             with tempfile.TemporaryDirectory(prefix="peers-") as work:
-                answers += measure(repository, arguments.mirrors, arguments.peers, Path(work))
+                answers += measure(repository, arguments.mirrors, arguments.peers, Path(work), installed)
     results = Results(answers)
     title = "What our page and others say of the same six repositories"
     made = stamp("")

@@ -1,12 +1,13 @@
-"""What existing words add over names alone: roles of modules against their own docstrings, which are hidden first.
+"""What words add over names alone: roles of modules against their own docstrings, which are hidden first.
 
-    PYTHON_WITH_EVAL_EXTRA -m benchmarks.summary_roles [--out docs/results/summary_roles]
+    PYTHON_WITH_EVAL_EXTRA -m benchmarks.summary_roles [--drawn development] [--out docs/results/summary_roles]
 
 Ten modules of each of the six repositories held out for development (more of the others where one has fewer), drawn by
-a seeded generator among those of the product with a docstring of four words or more. The docstring is taken out of the
-facts; its first sentence is what a role should say. ROUGE-L is the F1 of rouge_score without stemming, 0 where nothing
-is said. A name of code in a phrase is faithful when the module's source without its docstring, or a path of the
-repository, has it.
+a seeded generator among those of the product with a docstring of four words or more; ``--drawn development`` takes as
+many others, on which the writer's threshold was chosen. The docstring is taken out of the facts and of the source; its
+first sentence is what a role should say. ROUGE-L is the F1 of rouge_score without stemming, 0 where nothing is said. A
+name of code in a phrase is faithful when the module's source without its docstring, or a path of the repository, has
+it. The model is the bundled one, in this process, on the CPU.
 """
 
 from __future__ import annotations
@@ -17,24 +18,36 @@ import re
 import statistics
 import subprocess
 import tempfile
+import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 from rouge_score.rouge_scorer import RougeScorer
 
 from benchmarks.results import Figure, markdown, stamp, write
-from benchmarks.summary import REPOSITORIES
+from benchmarks.summary_truth import REPOSITORIES
+from codeworld.backend import Model, open_model
 from codeworld.summary.facts import FileFacts
-from codeworld.summary.graph import ImportGraph, is_aside
+from codeworld.summary.graph import ImportGraph
 from codeworld.summary.python_facts import read
 from codeworld.summary.roles import Roles, mentions
 from codeworld.summary.sources import Sources
+from codeworld.summary.written import LEAST_NATS, LEAST_SHARE, Writer, asking, is_faithful, neighbours
 
 MODULES = 60
 _SEED = 8
 _MIN_WORDS = 4
 _NAMES = 3
 _SCORER = RougeScorer(["rougeL"])
+_RESAMPLED = 10_000
+NAMES, WORDS, DRAFT, SURE = (
+    "names alone",
+    "words that somebody wrote",
+    "model, always",
+    "model, where it is sure",
+)
+PAGE, WITHOUT = "page with --model: words, else model, else names", "page: words, else names"
 
 
 class Said(msgspec.Struct):
@@ -47,18 +60,30 @@ class Said(msgspec.Struct):
 
 
 class Rated(msgspec.Struct):
-    """One module; ``hidden`` is the first sentence of its docstring."""
+    """One module; ``hidden`` is the first sentence of its docstring, ``nats`` the model's mean for a token."""
 
     repository: str
     path: str
     hidden: str
     said: dict[str, Said]
+    nats: float
+    seconds: float
 
 
 class Results(msgspec.Struct):
     """All modules."""
 
+    model: str
     modules: list[Rated]
+
+
+class Asked(msgspec.Struct):
+    """A module that was drawn."""
+
+    repository: str
+    graph: ImportGraph
+    sources: Sources
+    path: str
 
 
 def candidates(graph: ImportGraph) -> list[str]:
@@ -66,7 +91,7 @@ def candidates(graph: ImportGraph) -> list[str]:
     return [
         path
         for path, facts in sorted(graph.files.items())
-        if len(facts.doc.split()) >= _MIN_WORDS and facts.symbols and not is_aside(path)
+        if len(facts.doc.split()) >= _MIN_WORDS and facts.symbols and path not in graph.aside
     ]
 
 
@@ -81,25 +106,32 @@ def _apart(name: str) -> str:
     return re.sub(r"_+|(?<=[a-z])(?=[A-Z])", " ", name).strip().lower()
 
 
-def rate(root: Path, repository: str, graph: ImportGraph, sources: Sources, path: str) -> Rated:
+def rate(asked: Asked, model: Model) -> Rated:
     """All ways of finding words for one module whose docstring is hidden."""
-    facts = graph.files[path]
-    hidden = ImportGraph({**graph.files, path: msgspec.structs.replace(facts, doc="", doc_line=0)})
-    roles = Roles(sources, hidden)
-    listed, symbol, both = roles.in_documents(path), roles.of_main_symbol(path), roles.of(path)
-    names = names_alone(path, facts)
+    path, facts = asked.path, asked.graph.files[asked.path]
+    hidden = ImportGraph({**asked.graph.files, path: msgspec.structs.replace(facts, doc="", doc_line=0)})
+    roles = Roles(asked.sources, hidden)
+    source = _without_docstring(asked.sources.lines(path))
+    known = set(re.findall(r"\w+", source)) | set(re.findall(r"\w+", " ".join(asked.sources.paths)))
+    begin = time.perf_counter()
+    said = neighbours(roles, path)
+    draft, nats = Writer(model.infill, model.name).draft(asking(roles, path, said))
+    seconds = time.perf_counter() - begin
+    is_sure = nats >= LEAST_NATS and draft not in said.values() and roles.documented_share >= LEAST_SHARE
+    sure = draft if is_sure and is_faithful(draft, known) else ""
+    names, role = names_alone(path, facts), roles.of(path)
+    words = role.text if role else ""
     texts = {
-        "names alone": names,
-        "README and documents": listed.text if listed else "",
-        "main symbol's docstring": symbol.text if symbol else "",
-        "words on the page (both)": both.text if both else "",
-        "words, else names": both.text if both else names,
+        NAMES: names,
+        WORDS: words,
+        "nearest module's words": next(iter(said.values()), ""),
+        DRAFT: draft,
+        SURE: sure,
+        WITHOUT: words or names,
+        PAGE: words or sure or names,
     }
-    source = _without_docstring(sources.lines(path))
-    known = set(re.findall(r"\w+", source)) | set(re.findall(r"\w+", " ".join(sources.paths)))
-    return Rated(
-        repository, path, facts.doc, {way: _said(facts.doc, text, known) for way, text in texts.items()}
-    )
+    rated = {way: _said(facts.doc, text, known) for way, text in texts.items()}
+    return Rated(asked.repository, path, facts.doc, rated, round(nats, 3), round(seconds, 2))
 
 
 def _said(hidden: str, text: str, known: set[str]) -> Said:
@@ -112,10 +144,10 @@ def _without_docstring(lines: list[str]) -> str:
     return re.sub(r'\A((?:\s|#.*)*)[rRuU]?("""|\'\'\')[\s\S]*?\2', r"\1", "\n".join(lines), count=1)
 
 
-def measure(mirrors: Path, work: Path) -> list[Rated]:
-    """Draw the modules and rate them."""
-    chosen: list[tuple[str, Path, ImportGraph, Sources, str]] = []
-    spare: list[tuple[str, Path, ImportGraph, Sources, str]] = []
+def draw(mirrors: Path, work: Path, *, development: bool) -> list[Asked]:
+    """The modules that are rated, or as many of those that are left."""
+    chosen: list[Asked] = []
+    spare: list[Asked] = []
     generator = random.Random(_SEED)
     for repository in REPOSITORIES:
         root = work / repository.name.split("/")[1]
@@ -127,52 +159,71 @@ def measure(mirrors: Path, work: Path) -> list[Rated]:
         )
         paths = candidates(graph)
         generator.shuffle(paths)
-        rows = [(repository.name, root, graph, sources, path) for path in paths]
+        rows = [Asked(repository.name, graph, sources, path) for path in paths]
         chosen += rows[: MODULES // len(REPOSITORIES)]
         spare += rows[MODULES // len(REPOSITORIES) :]
     generator.shuffle(spare)
-    chosen += spare[: MODULES - len(chosen)]
-    return [rate(root, name, graph, sources, path) for name, root, graph, sources, path in chosen]
+    missing = MODULES - len(chosen)
+    return spare[missing : missing + MODULES] if development else chosen + spare[:missing]
 
 
 def figures(results: Results) -> list[Figure]:
     """The table's lines."""
-    found = []
-    for way in results.modules[0].said:
-        said = [one.said[way] for one in results.modules]
-        scores = [one.rouge_l for one in said]
-        spoken = [one.rouge_l for one in said if one.text]
-        named, faithful = sum(one.named for one in said), sum(one.faithful for one in said)
-        where = (
-            f", {statistics.mean(spoken):.1f} where it says something ({len(spoken)} of {len(said)})"
-            if spoken
-            else ""
-        )
-        entities = f"{faithful} of {named} names faithful" if named else "no names of code in it"
-        found.append(Figure(way, f"ROUGE-L {statistics.mean(scores):.1f}{where}; {entities}"))
-    pairs = [(one.said["names alone"], one.said["words on the page (both)"]) for one in results.modules]
-    where_both = [(names.rouge_l, words.rouge_l) for names, words in pairs if words.text]
-    if where_both:
-        names, words = (statistics.mean(scores) for scores in zip(*where_both, strict=True))
-        figure = f"names alone {names:.1f}, words {words:.1f}"
-        found.append(Figure(f"ROUGE-L on the {len(where_both)} modules that have such words", figure))
+    modules = results.modules
+    found = [Figure(way, _scores([one.said[way] for one in modules])) for way in modules[0].said]
+    for label, one_way, other_way, among in (
+        ("model over names", DRAFT, NAMES, modules),
+        ("model over names where it is sure", SURE, NAMES, [one for one in modules if one.said[SURE].text]),
+        ("page with --model over page", PAGE, WITHOUT, modules),
+        ("the same where nobody wrote words", PAGE, WITHOUT, [one for one in modules if not one.said[WORDS].text]),
+        ("words over names where there are words", WORDS, NAMES, [one for one in modules if one.said[WORDS].text]),
+    ):  # fmt: skip
+        if among:
+            pairs = [(one.said[one_way].rouge_l, one.said[other_way].rouge_l) for one in among]
+            found.append(Figure(f"{label}, {len(among)} modules", _difference(pairs)))
+    seconds = [one.seconds for one in modules]
+    found.append(
+        Figure("seconds a role, CPU", f"median {statistics.median(seconds):.2f}, most {max(seconds):.2f}")
+    )
     counts = {
-        name: sum(one.repository == name for one in results.modules)
-        for name in {one.repository for one in results.modules}
+        name: sum(one.repository == name for one in modules) for name in {m.repository for m in modules}
     }
     found.append(Figure("modules", ", ".join(f"{name} {count}" for name, count in sorted(counts.items()))))
     return found
 
 
+def _scores(said: Sequence[Said]) -> str:
+    spoken = [one.rouge_l for one in said if one.text]
+    named, faithful = sum(one.named for one in said), sum(one.faithful for one in said)
+    where = f", {statistics.mean(spoken):.1f} where it says something ({len(spoken)} of {len(said)})"
+    entities = f"{faithful} of {named} names faithful" if named else "no names of code in it"
+    mean = statistics.mean(one.rouge_l for one in said)
+    return f"ROUGE-L {mean:.1f}{where if len(spoken) not in (0, len(said)) else ''}; {entities}"
+
+
+def _difference(pairs: Sequence[tuple[float, float]]) -> str:
+    """The mean of the differences, with the middle 95 % of its values in resampled modules."""
+    differences = [one - other for one, other in pairs]
+    generator = random.Random(_SEED)
+    means = sorted(
+        statistics.fmean(generator.choices(differences, k=len(differences))) for _ in range(_RESAMPLED)
+    )
+    low, high = means[_RESAMPLED // 40], means[-_RESAMPLED // 40]
+    one, other = (statistics.fmean(values) for values in zip(*pairs, strict=True))
+    return f"{one:.1f} against {other:.1f}: {one - other:+.1f} ({low:+.1f} to {high:+.1f})"
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--mirrors", type=Path, default=Path("../.mirror"), help="OWNER+NAME/repo below it")
+    parser.add_argument("--drawn", choices=("test", "development"), default="test")
     parser.add_argument("--out", type=Path, help="write STEM.md and STEM.json as well")
     arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="roles-") as work:
-        results = Results(measure(arguments.mirrors, Path(work)))
+    with tempfile.TemporaryDirectory(prefix="roles-") as work, open_model(in_process=True) as model:
+        drawn = draw(arguments.mirrors, Path(work), development=arguments.drawn == "development")
+        results = Results(model.name, [rate(asked, model) for asked in drawn])
     made = stamp("")
-    title = "Roles of modules in words that exist, against their hidden docstrings"
+    title = f"Roles of modules against their hidden docstrings ({arguments.drawn}; {results.model})"
     print(markdown(title, made, figures(results)))
     if arguments.out:
         write(arguments.out, title, made, figures(results), results)

@@ -1,12 +1,13 @@
 """What a page finds in repositories that nobody looked at while its rules were written.
 
-    python -m benchmarks.summary_sample --sample first|second [--out docs/results/summary_sample]
+    python -m benchmarks.summary_sample --sample first|second|third [--out docs/results/summary_sample]
 
-Two samples of repositories, drawn by a seeded generator from the manifest's training repositories and disjoint: the
-first showed what was plainly wrong, the second, drawn before that and looked at afterwards, says what the rules are
-worth. What should have been found comes from the metadata through other readers than ours (tomllib, configparser,
-setup.py run in the sandbox with a setup() that only takes notes), public names from importing the package in the
-sandbox with stand-ins for what it depends on. ``--code DIR`` measures another checkout of codeworld's.
+Three samples of repositories, drawn by a seeded generator from the manifest's training repositories and disjoint: the
+first showed what was plainly wrong, the second, drawn before that and looked at afterwards, what the rules were worth;
+the third was drawn when the public API had new rules, and was looked at when they were done. What should have been
+found comes from the metadata through other readers than ours (tomllib, configparser, setup.py run in the sandbox with a
+setup() that only takes notes), public names from importing the package in the sandbox with stand-ins for what it
+depends on (summary_names.py). ``--code DIR`` measures another checkout of codeworld's.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 from benchmarks.results import Figure, markdown, stamp, write
-from benchmarks.summary import NOTE_SETUP, PUBLIC_NAMES, Cost, Recall, keys, run
+from benchmarks.summary import Cost, keys, run
+from benchmarks.summary_truth import NAMES_PROGRAM, NOTE_SETUP, Recall, claimed_names
 from codeworld.verify import sandbox
 
 SAMPLE_SIZE = 22
@@ -85,6 +87,8 @@ def sample(manifest: Path, mirrors: Path, which: str) -> list[str]:
     names = sorted(row["repo"] for row in rows if low < int(row["kept_bytes"] or 0) < high)
     known = [name for name in names if (mirrors / name.replace("/", "+") / "repo").is_dir()]
     chosen = random.Random(_SEED).sample(known, 2 * SAMPLE_SIZE)
+    if which == "third":
+        return random.Random(_SEED + 1).sample([one for one in known if one not in chosen], SAMPLE_SIZE)
     return chosen[:SAMPLE_SIZE] if which == "first" else chosen[SAMPLE_SIZE:]
 
 
@@ -198,15 +202,13 @@ def measure(name: str, mirrors: Path, work: Path, code: Path) -> Sampled:
         verdict = json.loads(run(cache, "summarize", root, "--check", page, "--json", code=code)[1])
     metadata = declared(root)
     package = package_of(root, metadata.names)
-    offered = (
-        _said(root, f"import sys; sys.path.insert(0, {package[0]!r})\n{PUBLIC_NAMES}", package[1])
-        if package
-        else None
-    )
+    program = NAMES_PROGRAM.read_text()
+    offered = _said(root, program, package[1], package[0], "--stand-ins") if package else None
     mains = _mains(root, package) if package else set()
     found = keys(summary, "Entry points") + keys(summary, "Run")
     scripts = [key for key in keys(summary, "Run") if not key.startswith("python -m ")]
-    names = {f"{package[1]}.{one}" for one in offered[0]} if package and offered else set()
+    names = offered["exported"] if offered else {}
+    claimed = claimed_names(summary, package[0]) if package else set()
     install, test = _documented(root, metadata.names, summary)
     head = subprocess.run(
         ["git", "-C", str(root), "rev-parse", "HEAD"], capture_output=True, text=True, check=True
@@ -217,7 +219,7 @@ def measure(name: str, mirrors: Path, work: Path, code: Path) -> Sampled:
         lines=summary["lines"],
         scripts=Recall.of(scripts, metadata.scripts),
         entry_points=Recall.of(found, metadata.scripts | metadata.entries | mains, None),
-        public_api=Recall.of(keys(summary, "Public API"), names, None),
+        public_api=Recall.of_names(claimed, names),
         dependencies=Recall.of(keys(summary, "Dependencies"), metadata.requirements, None),
         install=install,
         test=test,
@@ -292,7 +294,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--mirrors", type=Path, default=Path("../.mirror"), help="OWNER+NAME/repo below it")
     parser.add_argument("--manifest", type=Path, default=Path("../shared/data/manifest.tsv"))
-    parser.add_argument("--sample", choices=("first", "second"), required=True)
+    parser.add_argument("--sample", choices=("first", "second", "third"), required=True)
     parser.add_argument("--only", help="one repository, OWNER/NAME")
     parser.add_argument(
         "--code", type=Path, default=Path.cwd(), help="the checkout whose codeworld is measured"

@@ -333,14 +333,21 @@ def summarize_repository(
     budget: Annotated[
         int | None, typer.Option(min=20, max=100_000, metavar="LINES", help="How long the page may get.")
     ] = None,
+    model: Annotated[
+        bool,
+        typer.Option(
+            help="Have the code model write roles where nobody wrote any; they are marked as generated."
+        ),
+    ] = False,
+    no_engine: InProcess = False,
     json: Json = False,
 ) -> None:
     """A page about a repository whose every claim cites file and line; --check says which no longer hold."""
     from codeworld import cli_summarize
 
     cli_summarize.check_folder(folder)
-    if check is not None and (out is not None or budget is not None):
-        raise BadInput("--check writes no page: leave out -o and --budget")
+    if check is not None and (out is not None or budget is not None or model):
+        raise BadInput("--check writes no page: leave out -o, --budget and --model")
     if check is not None:
         checked = cli_summarize.verify(check, folder)
         if json:
@@ -352,7 +359,7 @@ def summarize_repository(
         return
     if out is not None:
         cli_summarize.check_output(out)
-    summary, sources = cli_summarize.make(folder, out)
+    summary, sources = cli_summarize.make(folder, out, with_model=model, in_process=no_engine)
     if out is not None or not json:
         cli_summarize.write(summary, sources, out, budget)
     if json:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import ExitStack
 from pathlib import Path
 
 from codeworld.cli_progress import bar
@@ -13,6 +14,7 @@ from codeworld.summary.facts import Summary
 from codeworld.summary.page import render
 from codeworld.summary.sources import Sources
 from codeworld.summary.summarize import summarize
+from codeworld.summary.written import Writer
 
 
 def check_folder(folder: Path) -> None:
@@ -29,10 +31,22 @@ def check_output(path: Path) -> None:
         raise BadInput(f"{path} cannot be written")
 
 
-def make(folder: Path, out: Path | None) -> tuple[Summary, Sources]:
-    """The summary, and the sources that it cites; a page ``out`` that lies in the folder is none of them."""
-    with bar() as advance:
-        made = summarize(folder, progress=advance, without=out)
+def make(
+    folder: Path, out: Path | None, *, with_model: bool = False, in_process: bool = False
+) -> tuple[Summary, Sources]:
+    """The summary, and the sources that it cites; a page ``out`` that lies in the folder is none of them.
+
+    Raises BadInput or CommandError when a model is wanted and cannot be had.
+    """
+    with ExitStack() as stack:
+        writer = None
+        if with_model:
+            from codeworld.backend import open_model
+
+            model = stack.enter_context(open_model(in_process=in_process, priority="batch"))
+            writer = Writer(model.infill, model.name)
+        with bar() as advance:
+            made = summarize(folder, progress=advance, without=out, writer=writer)
     return made.summary, made.sources
 
 

@@ -77,6 +77,7 @@ class IgnoreRules:
     def __init__(self, root: Path, top: Path) -> None:
         self.root = root
         self._top = top  # where rules begin: the git work tree may reach above the workspace
+        self._resolved_top = top.resolve()
         self._specs: dict[Path, GitIgnoreSpec | None] = {}
         self._ignored_folders: dict[Path, bool] = {top: False}
 
@@ -103,11 +104,11 @@ class IgnoreRules:
         except (OSError, RuntimeError):  # a link that leads to itself
             return False
         if path.is_relative_to(self._top):
-            if not resolved.is_relative_to(self._top.resolve()) or self._ignored(path):
+            if not resolved.is_relative_to(self._resolved_top) or self._ignored(path):
                 return False
-            named = [path.relative_to(self._top), resolved.relative_to(self._top.resolve())]
+            named = {path.relative_to(self._top), resolved.relative_to(self._resolved_top)}
         else:
-            named = [path.relative_to(path.anchor), resolved.relative_to(resolved.anchor)]
+            named = {path.relative_to(path.anchor), resolved.relative_to(resolved.anchor)}
         if any(
             _NEVER.match_file(name.as_posix()) or _NEVER.match_file(f"{name.as_posix()}/") for name in named
         ):

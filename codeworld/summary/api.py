@@ -11,8 +11,9 @@ _MAX_HOPS = 12  # of imports that hand a name on
 
 
 class Offered(NamedTuple):
-    """``name`` of a package: where it is handed out, and what and where it is defined, as far as that was found."""
+    """``name`` of ``module``: where it is handed out, and where and what it is defined as, as far as was found."""
 
+    module: str
     name: str
     listed: Citation
     defined: Citation | None
@@ -26,17 +27,26 @@ def offered(graph: ImportGraph, path: str) -> list[Offered]:
     for name, (where, line, quote) in names.items():
         definition = define(graph, path, name)
         cited, symbol = definition or (None, None)
-        found.append(Offered(name, Citation(where, line, quote), cited, symbol))
+        found.append(Offered(graph.names[path], name, Citation(where, line, quote), cited, symbol))
     return found
 
 
 def public_names(
     graph: ImportGraph, path: str, seen: frozenset[str] = frozenset()
 ) -> dict[str, tuple[str, int, str]]:
-    """Each public name with the file, line and text that hands it out."""
-    facts = graph.files[path]
+    """Each public name with the file, line and text that hands it out. Kept in ``graph.public_names``."""
     if path in seen:
         return {}
+    if path not in graph.public_names:
+        names = _public_names(graph, path, seen)
+        if seen:  # a circle of imports may have cut it short
+            return names
+        graph.public_names[path] = names
+    return graph.public_names[path]
+
+
+def _public_names(graph: ImportGraph, path: str, seen: frozenset[str]) -> dict[str, tuple[str, int, str]]:
+    facts = graph.files[path]
     if facts.exported is not None:
         return {name: (path, line, name) for name, line in facts.exported}
     found: dict[str, tuple[str, int, str]] = {}

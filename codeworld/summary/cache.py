@@ -12,7 +12,7 @@ import msgspec
 
 from codeworld.summary.facts import FileFacts
 
-_FORMAT = 3  # another one when FileFacts or what fills it changes: old entries are then forgotten
+_FORMAT = 4  # another one when FileFacts or what fills it changes: old entries are then forgotten
 
 
 class _Stored(msgspec.Struct):
@@ -51,6 +51,29 @@ class FactCache:
         with contextlib.suppress(OSError):
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             write_atomically(self.path, msgspec.msgpack.encode(_Stored(_FORMAT, self._now)))
+
+
+class TextCache:
+    """Texts by what they were made of, each in a file of its own named by the hash of that."""
+
+    def __init__(self, kind: str) -> None:
+        self._folder = cache_dir() / kind
+
+    def find(self, made_of: str) -> str | None:
+        """A text that was stored."""
+        try:
+            return self._path(made_of).read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError):
+            return None
+
+    def store(self, made_of: str, text: str) -> None:
+        """Keep a text, if that is possible."""
+        with contextlib.suppress(OSError):
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_atomically(self._path(made_of), text.encode("utf-8", "replace"))
+
+    def _path(self, made_of: str) -> Path:
+        return self._folder / hashlib.sha256(made_of.encode("utf-8", "replace")).hexdigest()[:24]
 
 
 def cache_dir() -> Path:

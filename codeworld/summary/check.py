@@ -18,7 +18,8 @@ from codeworld.errors import BadInput
 from codeworld.summary import history
 from codeworld.summary.citations import CLOSING, OPENING, Cited, cited_in, digest, uncited
 from codeworld.summary.sources import Sources
-from codeworld.summary.summarize import Progress, counted_claims
+from codeworld.summary.summarize import Progress, claims_of_many_lines
+from codeworld.summary.written import without_marked
 
 _COUNT = re.compile(  # as the sections write them; a docstring may count whatever it likes
     r"- `[^`]+` \((?:\d+ files, )?\d+ lines\): |[ (]imported by \d+ files?\)?$|, imported by \d+ files?: |"
@@ -130,12 +131,16 @@ def _reason(one: Cited, line: str | None, record: _Record, sources: Sources) -> 
 
 
 def _stale_counts(cited: list[Cited], sources: Sources, progress: Progress) -> Iterator[Stale]:
-    """Claims that count what many lines say together: their own line may be as it was."""
-    counting = {one.claim: one for one in cited if _COUNT.search(one.claim)}
-    now = counted_claims(sources, progress) if counting else set()
+    """Claims about what many lines say together: their own line may be as it was."""
+    counting = {one.claim: one for one in cited if not one.name and _COUNT.search(one.claim)}
+    listing = [one for one in cited if one.name]
+    now = claims_of_many_lines(sources, progress) if counting or listing else set()
     for claim, one in counting.items():
-        if claim.removeprefix("- ") not in now:
+        if without_marked(claim.removeprefix("- ")) not in now:
             yield Stale(one.path, one.line, one.page_line, "what the claim counts is different now")
+    for one in listing:
+        if f"{one.claim.removeprefix('- ').partition(': ')[0]}: {one.name}" not in now:
+            yield Stale(one.path, one.line, one.page_line, f"{one.name} is not offered there now")
 
 
 def _stale_commits(record: _Record, root: Path, lines: list[str]) -> Iterator[Stale]:

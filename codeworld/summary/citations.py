@@ -10,23 +10,24 @@ from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import quote, unquote
 
-from codeworld.summary.facts import Citation, Edge
+from codeworld.summary.facts import Citation, Claim, Edge
 
 OPENING = "<!-- codeworld:citations 1"
 CLOSING = "-->"
-LINK = re.compile(r" \[`[^`\]]+`\]\((?P<target>[^()\s]+)#L(?P<line>\d+)\)")
+LINK = re.compile(r" \[`(?P<shown>[^`\]]+)`\]\((?P<target>[^()\s]+)#L(?P<line>\d+)\)")
 ARROW = re.compile(r'    n\d+\["[^"]*"\] --> n\d+\["[^"]*"\]')
 ARROW_LINK = re.compile(r"    %% (?P<target>\S+)#L(?P<line>\d+)")
 _DIGEST_CHARS = 12
 
 
 class Cited(NamedTuple):
-    """A citation as it stands on a page; ``page_line`` counts from 1."""
+    """A citation as it stands on a page; ``page_line`` counts from 1, ``name`` is linked in place of the path."""
 
     path: str
     line: int
     claim: str
     page_line: int
+    name: str = ""
 
 
 def digest(text: str) -> str:
@@ -45,10 +46,21 @@ def link_prefix(root: Path, page: Path | None) -> str:
     return "" if way == "." else f"{quote(way)}/"
 
 
-def link(citation: Citation, prefix: str) -> str:
-    """``path:line`` as a link."""
-    shown = re.sub(r"[`\[\]]|\s", "?", citation.path)  # these would end the link's text
-    return f" [`{shown}:{citation.line}`]({prefix}{quote(citation.path)}#L{citation.line})"
+def links(claim: Claim, prefix: str) -> str:
+    """The claim's citations as links, ``path:line`` or the names that the claim gives them."""
+    if claim.names:
+        return ",".join(_link(*one, prefix) for one in zip(claim.names, claim.citations, strict=True))
+    return "".join(_link(f"{one.path}:{one.line}", one, prefix) for one in claim.citations)
+
+
+def _link(shown: str, citation: Citation, prefix: str) -> str:
+    shown = re.sub(r"[`\[\]]|\s", "?", shown)  # these would end the link's text
+    return f" [`{shown}`]({prefix}{quote(citation.path)}#L{citation.line})"
+
+
+def _without_links(line: str) -> str:
+    """The claim alone: of what a name is linked from, the name is part of it."""
+    return LINK.sub(lambda match: "" if ":" in match["shown"] else f" `{match['shown']}`", line)
 
 
 def mermaid(edges: tuple[Edge, ...], prefix: str) -> list[str]:
@@ -76,9 +88,10 @@ def cited_in(body: list[str], prefix: str) -> Iterator[Cited]:
         if arrow:
             yield Cited(_path(arrow["target"], prefix), int(arrow["line"]), before.strip(), number)
         elif line.startswith("- "):
-            claim = LINK.sub("", line)
+            claim = _without_links(line)
             for match in LINK.finditer(line):
-                yield Cited(_path(match["target"], prefix), int(match["line"]), claim, number)
+                name = "" if ":" in match["shown"] else match["shown"]
+                yield Cited(_path(match["target"], prefix), int(match["line"]), claim, number, name)
         before = line
 
 

@@ -18,11 +18,12 @@ class Citation(msgspec.Struct, frozen=True):
 
 
 class Claim(msgspec.Struct, frozen=True):
-    """One line of the page; its citations are appended when it is shown, or linked from ``text`` when ``inline``."""
+    """One line of the page; its citations are appended when it is shown, each linked from its name if there are any."""
 
     text: str
     citations: tuple[Citation, ...]
-    inline: bool = False
+    names: tuple[str, ...] = ()  # what the citations are linked from, one each
+    group: str = ""  # Markdown: what the claim is listed under where it has no line of its own
     key: str = ""  # what is claimed, for programs: the name of a script, a dependency, a command
     commits: int = 0  # taken from the history, which --check asks again
 

@@ -13,8 +13,9 @@ from codeworld.summary.facts import Citation, Edge, FileFacts, Import
 _DAMPING = 0.85
 _ROUNDS = 40
 _ASIDE = re.compile(
-    r"(^|/)(tests?|testing|docs?|examples?[-_\w]*|benchmarks?|scripts|tools)(/|$)|(^|/)(test_[^/]*|conftest|setup)\.py$"
+    r"(^|/)(tests?|testing|docs?|examples?[-_\w]*)(/|$)|(^|/)(test_[^/]*|conftest|setup)\.py$"
 )
+_ASIDE_UNLESS_PACKAGED = re.compile(r"(^|/)(benchmarks?|scripts|tools)(/|$)")
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,9 @@ class ImportGraph:
 
     files: Mapping[str, FileFacts]
     outside: dict[str, list[tuple[str, int]]] = field(default_factory=lambda: defaultdict(list))
+    public_names: dict[str, dict[str, tuple[str, int, str]]] = field(
+        default_factory=dict
+    )  # as api.py found them
 
     def __post_init__(self) -> None:
         self.names = {path: _dotted(path, self.files) for path in self.files}
@@ -41,6 +45,7 @@ class ImportGraph:
             for known in dict.fromkeys((name, *_other_names(path))):
                 if known:
                     self._by_name[known].append(path)
+        self.aside = frozenset(path for path, name in self.names.items() if is_aside(path, name))
         self.links = [link for path in sorted(self.files) for link in self._links(path)]
 
     def _links(self, path: str) -> Iterator[Link]:
@@ -100,7 +105,7 @@ class ImportGraph:
         """Top-level packages (and lone modules) that are the product, not its tests or examples, with their files."""
         found: dict[str, list[str]] = defaultdict(list)
         for path in sorted(self.files):
-            if not is_aside(path) and self.names[path]:
+            if path not in self.aside and self.names[path]:
                 found[self.names[path].split(".")[0]].append(path)
         return dict(sorted(found.items(), key=lambda item: (-len(item[1]), item[0])))
 
@@ -119,9 +124,14 @@ class ImportGraph:
         ]
 
 
-def is_aside(path: str) -> bool:
-    """Whether a file is a test, an example, documentation or tooling rather than the product."""
-    return _ASIDE.search(path) is not None
+def is_aside(path: str, module: str = "") -> bool:
+    """Whether a file is a test, an example, documentation or tooling rather than the product.
+
+    Tools within a package, which the dotted name of its ``module`` tells, are part of the product.
+    """
+    package, _, inner = module.replace(".", "/").partition("/")
+    outside = path[: path.rfind(f"{package}/{inner}")] + package if inner else path
+    return bool(_ASIDE.search(path) or _ASIDE_UNLESS_PACKAGED.search(outside))
 
 
 def citation_of(link: Link, names: Mapping[str, str]) -> Citation:

@@ -13,8 +13,6 @@ from codeworld.summary.sources import Sources
 _MAX_FILES = 6  # of each language
 _MAX_NAMES = 4  # of each file
 
-Others = dict[str, FileFacts]  # by path
-
 
 def _spoken(sources: Sources) -> dict[str, Spoken]:
     """The language of each source file."""
@@ -54,7 +52,7 @@ def _largest(size: Counter[str]) -> list[str]:
     return [name for name, _ in sorted(size.items(), key=lambda item: (-item[1], item[0]))]
 
 
-def others(sources: Sources, facts: Others, limit: int | None = _MAX_FILES) -> Section:
+def others(sources: Sources, facts: dict[str, FileFacts], limit: int | None = _MAX_FILES) -> Section:
     """Each language but Python: how much there is of it, and the files that declare the most."""
     spoken = {path: language for path, language in _spoken(sources).items() if language.name != "Python"}
     files, size = _counts(sources, spoken)

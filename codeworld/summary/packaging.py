@@ -100,7 +100,15 @@ def toml(sources: Sources, path: str) -> dict[str, Any]:
 
 
 def locate(sources: Sources, path: str, table: str, key: str, quote: str) -> Citation | None:
-    """Where ``quote`` stands as ``key`` (or below it) in ``[table]`` of a TOML file."""
+    """Where ``quote`` stands as ``key`` (or below it) in ``[table]`` of a TOML file, or in the table above by the
+    dotted key."""
+    parent, _, last = table.rpartition(".")
+    return _locate(sources, path, table, key, quote) or (
+        _locate(sources, path, parent, f"{last}.{key}", quote) if parent and key else None
+    )
+
+
+def _locate(sources: Sources, path: str, table: str, key: str, quote: str) -> Citation | None:
     lines = sources.lines(path)
     wanted = f"{table}.{key}" if key else table
     for start, end in _tables(lines, table, wanted):

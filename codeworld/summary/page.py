@@ -9,19 +9,23 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import quote
 
-from codeworld.summary.citations import CLOSING, OPENING, cited_in, digest, link, link_prefix, mermaid
+import msgspec
+
+from codeworld.summary import public_api
+from codeworld.summary.citations import CLOSING, OPENING, cited_in, digest, link_prefix, links, mermaid
 from codeworld.summary.facts import Claim, Section, Summary
 from codeworld.summary.languages import shares
 from codeworld.summary.sources import Sources
 from codeworld.summary.structure import UNKNOWN
 
 _ROOM_FOR_DIAGRAM = 200  # lines; a shorter page has better use for them
-_MAX_SHOWN = {"Public API": 60, "Entry points": 40, "Dependencies": 80}  # --json has them all
+_MAX_SHOWN = {public_api.TITLE: 400, "Run": 20, "Entry points": 40, "Dependencies": 80}  # --json has them all
 
 
 def render(summary: Summary, sources: Sources, *, budget: int | None = None, to: Path | None = None) -> str:
     """The page; at most ``budget`` lines before the comment. ``to`` is where it will lie: links are relative to it."""
     prefix = link_prefix(sources.root, to)
+    summary = msgspec.structs.replace(summary, sections=tuple(map(_compact, summary.sections)))
     shown = [min(len(section.claims), _MAX_SHOWN.get(section.title, 1_000)) for section in summary.sections]
     body = _body(summary, sources, shown, prefix, diagram=True)
     if budget is not None:
@@ -33,6 +37,12 @@ def render(summary: Summary, sources: Sources, *, budget: int | None = None, to:
             body = _body(summary, sources, shown, prefix, diagram=diagram)
         body = body[:budget] if len(body) > budget else body
     return "\n".join([*body, "", *_comment(body, summary, sources, prefix), ""])
+
+
+def _compact(section: Section) -> Section:
+    if section.title != public_api.TITLE:
+        return section
+    return msgspec.structs.replace(section, claims=public_api.listed_by_module(section.claims))
 
 
 def _body(summary: Summary, sources: Sources, shown: list[int], prefix: str, *, diagram: bool) -> list[str]:
@@ -48,7 +58,8 @@ def _body(summary: Summary, sources: Sources, shown: list[int], prefix: str, *, 
             lines.append(f"_{section.note}_")
         lines += [_claim(claim, prefix) for claim in section.claims[:count]]
         if count < len(section.claims):
-            lines.append(f"_{len(section.claims) - count} more: --json_")
+            more = sum(len(claim.names) or 1 for claim in section.claims[count:])
+            lines.append(f"_{more} more: --json_")
         if section.title in summary.undetermined:
             lines.append(f"_{UNKNOWN}_")
         if section.edges and diagram:
@@ -57,7 +68,7 @@ def _body(summary: Summary, sources: Sources, shown: list[int], prefix: str, *, 
 
 
 def _claim(claim: Claim, prefix: str) -> str:
-    return f"- {claim.text}{''.join(link(one, prefix) for one in claim.citations)}"
+    return f"- {claim.text}{links(claim, prefix)}"
 
 
 def _comment(body: list[str], summary: Summary, sources: Sources, prefix: str) -> list[str]:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from codeworld.summary import roles
 from codeworld.summary.facts import Citation
-from codeworld.summary.graph import ImportGraph, is_aside
+from codeworld.summary.graph import ImportGraph
 from codeworld.summary.packaging import Dependency, normalised
 from codeworld.summary.sources import Sources
 
@@ -57,9 +57,9 @@ class Purposes:
         first: dict[str, Citation] = {}
         users: Counter[str] = Counter()
         paths = {path for path, _ in self._graph.outside.get(module, ())}
-        for path in sorted(paths, key=lambda path: (is_aside(path), path)):
+        for path in sorted(paths, key=lambda path: (path in self._graph.aside, path)):
             for found in self._graph.files[path].imports:
-                if found.dots or found.module.split(".")[0] != module or is_aside(path):
+                if found.dots or found.module.split(".")[0] != module or path in self._graph.aside:
                     continue
                 for name, _, line in found.names:
                     if name != "*":

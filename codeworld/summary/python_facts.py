@@ -10,6 +10,7 @@ from functools import cache
 import tree_sitter_python
 from tree_sitter import Language, Node, Parser, Query, QueryCursor
 
+from codeworld.context.secrets import is_masked
 from codeworld.summary.facts import FileFacts, Import, Symbol
 
 _QUERY = """
@@ -23,6 +24,16 @@ _BLOCKS = ("if_statement", "try_statement", "with_statement", "else_clause", "el
            "finally_clause", "block", "decorated_definition", "except_group_clause")  # fmt: skip
 _MAIN = re.compile(r"""if\s+\(?\s*(__name__\s*==\s*["']__main__["']|["']__main__["']\s*==\s*__name__)""")
 _IS_CODE = re.compile(r">>>|\$ |[\w.]+ = |[\w.]+\(|@|import |from \S+ import ")  # an example is no role
+_MAKES_A_CLASS = re.compile(
+    r"\s*=\s*(collections\.|typing\.|enum\.)?(namedtuple|NamedTuple|TypedDict|Enum)\("
+)
+_MADE_WHEN_IT_RUNS = (
+    "list_comprehension",
+    "call",
+    "identifier",
+    "attribute",
+    "generator_expression",
+)  # of __all__
 _MAX_WORDS = 30
 _IS_NO_SENTENCE = re.compile(r"[=\-~*#^\"'`+_.\s]*")
 
@@ -58,7 +69,7 @@ def read(lines: list[str]) -> FileFacts:
         doc_line=doc_line,
         symbols=tuple(symbols.values()),
         imports=tuple(_import(node) for node in _in_order(found.get("import", []))),
-        exported=None if exported is None else tuple(exported),
+        exported=None if exported is None else tuple(one for one in exported if not is_masked(one[0])),
         main_line=main_line,
         error_line=_error_line(root, found.get("error", [])),
         tests=len(found.get("test", [])),
@@ -138,7 +149,8 @@ def _assigned(statement: Node) -> Iterator[Symbol]:
         while node is not None and node.type == "assignment":
             left = node.child_by_field_name("left")
             if left is not None and left.type == "identifier":
-                yield Symbol(text_of(left), "value", _line(left))
+                makes = _MAKES_A_CLASS.match(text_of(node), len(text_of(left)))
+                yield Symbol(text_of(left), "class" if makes else "value", _line(left))
             right = node.child_by_field_name("right")
             if right is None:
                 break
@@ -154,7 +166,9 @@ def _extended(exported: list[tuple[str, int]] | None, statement: Node) -> list[t
         left = node.child_by_field_name("left")
         if left is not None and text_of(left) == "__all__":
             right = node.child_by_field_name("right")
-            names = list(_strings(right)) if right is not None else []
+            if right is None or right.type in _MADE_WHEN_IT_RUNS:
+                return exported
+            names = list(_strings(right))
             return names if node.type == "assignment" else [*(exported or []), *names]
     elif node.type == "call":
         function = node.child_by_field_name("function")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator
+from functools import cached_property
 from typing import NamedTuple
 
+from codeworld.summary.api import public_names
 from codeworld.summary.facts import Citation, Symbol
 from codeworld.summary.graph import ImportGraph
 from codeworld.summary.readme import plain
@@ -44,21 +46,29 @@ class Roles:
     """The roles of the modules of one repository."""
 
     def __init__(self, sources: Sources, graph: ImportGraph) -> None:
-        self._graph = graph
+        self.sources, self.graph = sources, graph
         self._listed = listed(sources)
         self._uses = Counter((link.target, link.name) for link in graph.links if link.name)
 
     def of(self, path: str) -> Role | None:
         """The role of a file; None when nobody wrote any."""
-        facts = self._graph.files[path]
+        facts = self.graph.files[path]
         if facts.doc:
             return Role(facts.doc, Citation(path, facts.doc_line, facts.doc.split(" ")[0]))
         return self.in_documents(path) or self.of_main_symbol(path)
 
+    @cached_property
+    def documented_share(self) -> float:
+        """Of the product's modules that define something, how many have a docstring, in [0, 1]."""
+        paths = [
+            one for one, facts in self.graph.files.items() if facts.symbols and one not in self.graph.aside
+        ]
+        return sum(bool(self.graph.files[one].doc) for one in paths) / max(len(paths), 1)
+
     def in_documents(self, path: str) -> Role | None:
         """What a list in the README says of the file, or of the package that it speaks for."""
         package = path.removesuffix("/__init__.py")
-        for name in (path, self._graph.names[path], package, path if "/" in path else ""):
+        for name in (path, self.graph.names[path], package, path if "/" in path else ""):
             if name in self._listed and ("." in name or "/" in name or name == package):
                 return self._listed[name]
         return None
@@ -66,15 +76,23 @@ class Roles:
     def of_main_symbol(self, path: str) -> Role | None:
         """The docstring of the class or function that the module is named after, or is there for."""
         stem = path.rpartition("/")[2].partition(".")[0].replace("_", "").lower()
-        known = [one for one in self._graph.files[path].symbols if one.doc and not one.name.startswith("_")]
-        public = [
-            one
-            for one in self._graph.files[path].symbols
-            if one.kind != "value" and not one.name.startswith("_")
-        ]
+        known = [one for one in self.graph.files[path].symbols if one.doc and not one.name.startswith("_")]
+        public = self.public(path)
         named = [one for one in known if one.name.replace("_", "").lower() == stem]
         chosen = named[0] if named else self._chief(path, known, public)
         return Role(chosen.doc, Citation(path, chosen.line, chosen.name), chosen.name) if chosen else None
+
+    def public(self, path: str) -> list[Symbol]:
+        """The classes and functions that a file defines for others, in its order."""
+        symbols = self.graph.files[path].symbols
+        return [one for one in symbols if one.kind != "value" and not one.name.startswith("_")]
+
+    def names(self, path: str) -> list[Citation]:
+        """What a file defines or, a package, offers for others, the most imported first; each name is the quote."""
+        defined = [Citation(path, one.line, one.name) for one in self.public(path)]
+        offered = public_names(self.graph, path) if path.endswith("__init__.py") else {}
+        found = defined or [Citation(where, line, quote) for where, line, quote in offered.values()]
+        return sorted(found, key=lambda one: (-self._uses[path, one.quote], one.line, one.quote))
 
     def _chief(self, path: str, known: list[Symbol], public: list[Symbol]) -> Symbol | None:
         """The only public symbol, or one that more files import than all the others."""

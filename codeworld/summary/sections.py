@@ -8,7 +8,7 @@ from collections import Counter
 from codeworld.summary import packaging, readme, running
 from codeworld.summary.api import define
 from codeworld.summary.facts import Citation, Claim, Section
-from codeworld.summary.graph import ImportGraph, is_aside
+from codeworld.summary.graph import ImportGraph
 from codeworld.summary.history import WINDOW_COMMITS, History
 from codeworld.summary.packaging import Metadata, Script
 from codeworld.summary.purposes import Purposes
@@ -79,7 +79,7 @@ def running_it(metadata: Metadata, graph: ImportGraph) -> Section:
     for path in _main_modules(graph):
         name = graph.names[path].removesuffix(".__main__")
         claims.append(Claim(code(f"python -m {name}"), (Citation(path, 1, ""),), key=f"python -m {name}"))
-    return Section("Run", tuple(claims[:_COMMANDS]), level=3)
+    return Section("Run", tuple(claims), level=3)
 
 
 def testing(sources: Sources) -> Section:
@@ -101,10 +101,10 @@ def entry_points(metadata: Metadata, graph: ImportGraph) -> Section:
         )
     programs = sorted(path for path, facts in graph.files.items() if facts.main_line and not _is_test(path))
     for path in programs:
-        if not is_aside(path) and not path.endswith("__main__.py"):
+        if path not in graph.aside and not path.endswith("__main__.py"):
             line = Citation(path, graph.files[path].main_line, "__main__")
             claims.append(Claim(f"{code(path)} can be run as a script", (line,), key=path))
-    aside = [path for path in programs if is_aside(path)]
+    aside = [path for path in programs if path in graph.aside]
     for folder, count in sorted(Counter(path.split("/")[0] for path in aside).items()):
         path = next(path for path in aside if path.split("/")[0] == folder)
         line = Citation(path, graph.files[path].main_line, "__main__")
@@ -151,7 +151,7 @@ def dependencies(sources: Sources, metadata: Metadata, graph: ImportGraph) -> Se
         cited = [shown.citation]
         if files:
             text += f", imported by {len(files)} file{'s' if len(files) > 1 else ''}"
-            path, line = min(uses, key=lambda use: (is_aside(use[0]), use))
+            path, line = min(uses, key=lambda use: (use[0] in graph.aside, use))
             cited.append(Citation(path, line, _module(name)))
         if purpose := purposes.of(shown, _module(name)):
             said = words(purpose.text) if purpose.is_quoted else purpose.text

@@ -148,7 +148,9 @@ def _literal(node: ast.expr, names: dict[str, _Literal]) -> _Literal | None:
     if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant):
         of = _literal(node.value, names)
         return of.get(str(node.slice.value)) if isinstance(of, dict) else None
-    return {} if isinstance(node, ast.Call) and _called(node) == "dict" and not node.args else None
+    if isinstance(node, ast.Call) and _called(node) == "dict" and not node.args:
+        return dict(_keywords(node, names))
+    return None
 
 
 def _keywords(call: ast.Call, names: dict[str, _Literal]) -> dict[str, _Literal]:

@@ -14,7 +14,7 @@ from codeworld.context.ignore import IgnoreRules
 from codeworld.context.secrets import mask
 from codeworld.summary.facts import Citation
 
-_KEPT_FILES = 64  # texts in memory at a time: cited lines come in runs of the same file
+_KEPT_BYTES = 12_000_000  # of files in memory at a time: their lines are cited, checked and put on the page
 
 
 class Cancelled(Exception):
@@ -32,6 +32,7 @@ class Sources:
         self.sizes: dict[str, int] = {}  # in bytes
         self._rules = IgnoreRules.for_root(self.root)
         self._texts: OrderedDict[str, list[str]] = OrderedDict()
+        self._kept = 0  # bytes
         for path, size in self._walk(should_stop):
             self.sizes[path] = size
         self.paths = sorted(self.sizes)
@@ -77,8 +78,9 @@ class Sources:
             return []
         if path not in self._texts:
             self._texts[path] = masked_lines(self.content(path)[0])
-            if len(self._texts) > _KEPT_FILES:
-                self._texts.popitem(last=False)
+            self._kept += self.sizes[path]
+            while self._kept > _KEPT_BYTES and len(self._texts) > 1:
+                self._kept -= self.sizes[self._texts.popitem(last=False)[0]]
         self._texts.move_to_end(path)
         return self._texts[path]
 

@@ -1,68 +1,25 @@
-"""The sections of the page that the code itself answers: public names, packages, who imports whom, what matters."""
+"""The sections of the page that the code itself answers: packages, who imports whom, what matters."""
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter, defaultdict
 
-from codeworld.summary.api import Offered, offered
 from codeworld.summary.facts import Citation, Claim, Section
-from codeworld.summary.graph import ImportGraph, is_aside
+from codeworld.summary.graph import ImportGraph
 from codeworld.summary.history import History
 from codeworld.summary.roles import Roles
 from codeworld.summary.sections import code, words
+from codeworld.summary.written import Writer, marked
 
 UNKNOWN = "not determined"
-_MAX_PACKAGES = 8
 _MAX_GROUPS = 24
 _MAX_EDGES = 40
 _KEY_MODULES = 15
+_NAMES = 3
 _KEY_SYMBOLS = 20
 
 
-def public_api(graph: ImportGraph) -> Section:
-    """The names that each package offers, with their definitions."""
-    claims = []
-    total = 0
-    for package in itertools.islice(_products(graph), _MAX_PACKAGES):
-        path = graph.resolve("", package)
-        if path is None or graph.names[path] != package:
-            continue
-        names = offered(graph, path)
-        total += len(names)
-        claims += [_offer(package, one) for one in _by_use(graph, names)]
-    return Section("Public API", tuple(claims), note=f"{total} names" if total else "")
-
-
-def _products(graph: ImportGraph) -> list[str]:
-    """Packages first, then lone modules when there is no package."""
-    found = graph.packages()
-    packages = [name for name, paths in found.items() if any(path.endswith("__init__.py") for path in paths)]
-    installed = [name for name in packages if _is_outermost(found[name][0])]
-    return installed or packages or list(found)
-
-
-def _is_outermost(path: str) -> bool:
-    """Whether a package begins where packaging looks for packages, not in a folder of something else."""
-    folders = path.split("/")[:-1]
-    return len(folders) < 2 or folders[0] in ("src", "lib", "python", "packages", "libs") or "src" in folders
-
-
-def _by_use(graph: ImportGraph, names: list[Offered]) -> list[Offered]:
-    """What the repository itself (its tests, too) imports most comes first."""
-    uses = Counter(link.name for link in graph.links)
-    return sorted(names, key=lambda one: (one.name.startswith("_"), -uses[one.name], one.name))
-
-
-def _offer(package: str, one: Offered) -> Claim:
-    cited = one.defined or one.listed
-    kind = {"class": "class ", "function": "function "}.get(one.symbol.kind if one.symbol else "", "")
-    role = f": {words(one.symbol.doc)}" if one.symbol and one.symbol.doc else ""
-    citations = (cited,) if cited == one.listed else (cited, one.listed)
-    return Claim(f"{kind}{code(f'{package}.{one.name}')}{role}", citations, key=f"{package}.{one.name}")
-
-
-def architecture(graph: ImportGraph, roles: Roles) -> Section:
+def architecture(graph: ImportGraph, roles: Roles, writer: Writer | None = None) -> Section:
     """Packages (or the modules of a flat one) and who imports whom."""
     groups, roots = _groups(graph)
     edges = graph.edges(groups)
@@ -71,7 +28,7 @@ def architecture(graph: ImportGraph, roles: Roles) -> Section:
     for path, group in groups.items():
         lines[group] += graph.files[path].lines
     claims = [
-        _group(graph, roles, group, roots[group], sizes[group], lines[group]) for group in sorted(roots)
+        _group(roles, writer, group, roots[group], sizes[group], lines[group]) for group in sorted(roots)
     ]
     drawn = edges[:_MAX_EDGES]
     note = f"{len(claims)} parts, {len(edges)} import relations" + (
@@ -111,26 +68,37 @@ def _home(path: str, name: str) -> str:
     return name if path.endswith("__init__.py") or "." not in name else name.rpartition(".")[0]
 
 
-def _group(graph: ImportGraph, roles: Roles, group: str, path: str, files: int, lines: int) -> Claim:
-    is_own = graph.names[path] == group
-    role, cited = _role(roles, path) if is_own else (UNKNOWN, Citation(path, 1, ""))
+def _group(roles: Roles, writer: Writer | None, group: str, path: str, files: int, lines: int) -> Claim:
+    is_own = roles.graph.names[path] == group
+    role, cited = _role(roles, path, writer) if is_own else (UNKNOWN, (Citation(path, 1, ""),))
     size = f"{files} files, {lines} lines" if files > 1 else f"{lines} lines"
-    return Claim(f"{code(group)} ({size}): {role}", (cited,), key=group)
+    return Claim(f"{code(group)} ({size}): {role}", cited, key=group)
 
 
-def _role(roles: Roles, path: str) -> tuple[str, Citation]:
-    """What is said of a file and where, with the name that it is said of; or the file as such."""
+def _role(roles: Roles, path: str, writer: Writer | None) -> tuple[str, tuple[Citation, ...]]:
+    """What is said of a file and where, with the name that it is said of; else its names and what is written of it."""
     role = roles.of(path)
-    if role is None:
-        return UNKNOWN, Citation(path, 1, "")
-    return (f"{code(role.of)}: " if role.of else "") + words(role.text), role.citation
+    if role:
+        return (f"{code(role.of)}: " if role.of else "") + words(role.text), (role.citation,)
+    written = marked(words(writer.write(roles, path))) if writer else ""
+    names = roles.names(path)
+    if not names:
+        return UNKNOWN + written, (Citation(path, 1, ""),)
+    verb = "offers" if path.endswith("__init__.py") else "defines"
+    listed = ", ".join(code(one.quote) for one in names[:_NAMES])
+    more = f" and {len(names) - _NAMES} more" if len(names) > _NAMES else ""
+    return f"{verb} {listed}{more}{written}", tuple(names[:_NAMES])
 
 
 def key_modules(
-    graph: ImportGraph, roles: Roles, history: History, limit: int | None = _KEY_MODULES
+    graph: ImportGraph,
+    roles: Roles,
+    history: History,
+    writer: Writer | None = None,
+    limit: int | None = _KEY_MODULES,
 ) -> Section:
     """Modules that much depends on and that change: the geometric mean of both ranks."""
-    product = [path for path in graph.files if not is_aside(path)]
+    product = [path for path in graph.files if path not in graph.aside]
     most = max(history.churn.values(), default=0)
 
     def weight(path: str) -> float:
@@ -140,10 +108,10 @@ def key_modules(
     claims = []
     for path in sorted(product, key=lambda path: (-weight(path), path))[:limit]:
         importers = graph.importers[path]
-        role, cited = _role(roles, path)
+        role, cited = _role(roles, path, writer)
         text = f"{code(path)}: {role}"
         text += f" (imported by {importers} file{'s' if importers != 1 else ''})"
-        claims.append(Claim(text, (cited,), key=path))
+        claims.append(Claim(text, cited, key=path))
     return Section(
         "Key modules", tuple(claims), note="by PageRank over imports and by churn" if claims else "", level=3
     )
@@ -158,7 +126,7 @@ def key_symbols(graph: ImportGraph, limit: int | None = _KEY_SYMBOLS) -> Section
     claims = []
     for (path, name), files in sorted(users.items(), key=lambda item: (-len(item[1]), item[0])):
         symbol = next((one for one in graph.files[path].symbols if one.name == name), None)
-        if symbol is None or symbol.kind == "value" or name.startswith("_") or is_aside(path):
+        if symbol is None or symbol.kind == "value" or name.startswith("_") or path in graph.aside:
             continue
         role = words(symbol.doc) if symbol.doc else UNKNOWN
         text = f"{symbol.kind} {code(name)}: {role} (imported by {len(files)} file{'s' if len(files) != 1 else ''})"

@@ -70,6 +70,7 @@ def test_json_holds_every_claim(codeworld: Codeworld, shop: Path) -> None:
         ("shop", "--check", "nowhere.md"),
         ("shop", "--check", "shop/README.md"),
         ("shop", "--check", "shop/README.md", "-o", "page.md"),
+        ("shop", "--check", "shop/README.md", "--model"),
         ("shop", "--budget", "3"),
     ],
 )

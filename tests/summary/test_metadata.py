@@ -35,6 +35,12 @@ STYLES = {
         'S = {"name": "a"}\nS["entry_points"] = {"console_scripts": ["tool=a.b:main"]}\nsetup(**S)\n',
         2,
     ),
+    "setup.py dict": (
+        "setup.py",
+        'S = dict(\n  entry_points={"console_scripts": ["tool=a.b:main"]})\nsetup(**S)\n',
+        2,
+    ),
+    "dotted": ("pyproject.toml", '[project]\nscripts.tool = "a.b:main"\n', 2),
     "setup.py name": ("setup.py", 'S = ["tool=a.b:main"]\nsetup(entry_points={"console_scripts": S})\n', 1),
 }
 

@@ -90,10 +90,10 @@ def test_the_flow_does_not_take_a_local_name_for_a_function(shop: Path) -> None:
     assert keys(summarize(shop).summary, "Flow from the entry points") == ["shop: count"]
 
 
-def test_roles_are_docstrings_or_not_determined(shop: Path) -> None:
+def test_roles_are_docstrings_or_names(shop: Path) -> None:
     lines = page_of(shop).split("\n")
     assert any(line.startswith("- `shop.coins` (11 lines): Coins and their sum.") for line in lines)
-    assert any(line.startswith("- `shop.command` (9 lines): not determined") for line in lines)
+    assert "- `shop.command` (9 lines): defines `main` [`shop/command.py:4`](shop/command.py#L4)" in lines
 
 
 def test_diagram_shows_the_imports_there_are(shop: Path) -> None:
@@ -278,7 +278,7 @@ def test_roles_come_from_documents_and_main_symbols_when_there_is_no_docstring(s
     page = page_of(shop)
     assert "- `shop/command.py`: What the clerk types. (imported by 0 files) [`README.md:5`]" in page
     assert "- `shop/purse.py`: `Purse`: Holds coins. (imported by 0 files) [`shop/purse.py:6`]" in page
-    assert "- `shop/many.py`: not determined" in page
+    assert "- `shop/many.py`: defines `one`, `two` (imported by 0 files) [`shop/many.py:1`]" in page
     assert "- `shop/coins.py`: Coins and their sum." in page
 
 
