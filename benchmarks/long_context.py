@@ -15,9 +15,10 @@ On one H100, in this order, ten minutes in all (``--max-steps`` shortens trainin
         --tokens 1000000 --out docs/results/repository_reading_h100
 
 Completion: greedy, the rest of a line whose name only a file at the far end of the context has
-(``long_context_holes``). Reading and writing are timed apart; on a GPU a written token is a replayed CUDA graph, for
-the dense model too. Bits per byte: sequences of whole repositories, by the place in the sequence. Every model gets the
-same holes in the same order: cells have as many as fit into ``--seconds`` a model, and as all models did.
+(``long_context_holes``); small models are seldom exact, so the bits that the line costs are given too. Reading and
+writing are timed apart; on a GPU a written token is a replayed CUDA graph, for the dense model too. Bits per byte:
+sequences of whole repositories, by the place in the sequence. Every model gets the same holes in the same order: cells
+have as many as fit into ``--seconds`` a model, and as all models did.
 """
 
 from __future__ import annotations
@@ -51,10 +52,12 @@ LOGITS_AT_ONCE = 8192
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """To one hole: was the name right, was the line, and seconds."""
+    """To one hole: was the name right, was the line, how well was the line foreseen, and seconds."""
 
     name: bool
     line: bool
+    bits: float  # per byte of the line
+    foreseen: float  # share of the line's tokens that were the most probable ones, those before them given
     tokens: int
     read_s: float
     write_s: float
@@ -109,16 +112,27 @@ def load(folder: Path, device: torch.device) -> HybridNetwork:
 
 @torch.inference_mode()
 def answer(
-    network: HybridNetwork, decoder: Decoder, ids: list[int], ends: set[int]
-) -> tuple[list[int], float, float]:
-    """What is written behind ``ids``, seconds of reading, seconds of writing."""
-    clock = Clock(decoder.ids.device)
+    network: HybridNetwork, decoder: Decoder, ids: list[int], hole: Hole, tokenizer: CodeTokenizer
+) -> Answer:
+    """What is written behind ``ids``, with the times of reading and writing; then the line is read, to judge it."""
+    device = decoder.ids.device
+    clock, ends = Clock(device), {i for i, one in enumerate(tokenizer.token_bytes) if b"\n" in one} | {EOF}
     begin = clock()
-    hidden, reading = network(torch.tensor([ids], device=decoder.ids.device))
+    hidden, reading = network(torch.tensor([ids], device=device))
     token = first_token(network, hidden)
     middle = clock()
     written = decoder.write(reading, token, WRITTEN, ends)
-    return written, middle - begin, clock() - middle
+    end = clock()
+    target = torch.tensor([tokenizer.encode(hole.target)], device=device)
+    rest = network(target[:, :-1], reading)[0] if target.shape[1] > 1 else hidden[:, :0]
+    logits = network.logits(torch.cat((hidden[:, -1:], rest), 1))[0].float()
+    bits = (
+        float(F.cross_entropy(logits, target[0], reduction="sum")) / math.log(2) / len(hole.target.encode())
+    )
+    foreseen = float((logits.argmax(-1) == target[0]).float().mean())
+    name, line = judged(hole, tokenizer.decode(written))
+    times = round(middle - begin, 5), round(end - middle, 5)
+    return Answer(name, line, round(bits, 4), round(foreseen, 3), len(written), *times)
 
 
 def complete(
@@ -126,18 +140,15 @@ def complete(
     lengths: Sequence[int], seconds: float,
 ) -> Iterator[Cell]:  # fmt: skip
     """A cell for each length, which get equal shares of the time."""
-    ends = {i for i, one in enumerate(tokenizer.token_bytes) if b"\n" in one} | {EOF}
     for left, length in zip(range(len(lengths), 0, -1), lengths, strict=True):
         begin = time.perf_counter()
         decoder = Decoder(network, max(length, 4096) + WRITTEN + 8)
-        answer(network, decoder, contexts.of(asked[0], length), ends)  # kernels are compiled
+        answer(network, decoder, contexts.of(asked[0], length), asked[0], tokenizer)  # kernels are compiled
         answers: list[Answer] = []
         for hole in asked:
             if answers and time.perf_counter() - begin > seconds / left:
                 break
-            ids, read_s, write_s = answer(network, decoder, contexts.of(hole, length), ends)
-            name, line = judged(hole, tokenizer.decode(ids))
-            answers.append(Answer(name, line, len(ids), round(read_s, 5), round(write_s, 5)))
+            answers.append(answer(network, decoder, contexts.of(hole, length), hole, tokenizer))
         graph = "replayed" if decoder.graph else decoder.problem or "no GPU"
         yield Cell(network.config.name, length, answers, graph)
         seconds -= time.perf_counter() - begin
@@ -219,10 +230,12 @@ def _of_cell(cell: Cell, count: int, dense: float) -> Figure:
     names, lines = (
         share(sum(right), count) for right in zip(*((a.name, a.line) for a in asked), strict=True)
     )
+    bits, foreseen = (float(np.mean(one)) for one in zip(*((a.bits, a.foreseen) for a in asked), strict=True))
     written = sum(a.tokens - 1 for a in cell.answers) / max(1e-9, sum(a.write_s for a in cell.answers))
     read = f"read {length / cell.seconds(lambda a: a.read_s):,.0f} tokens/s, " if length else ""
     values = (
-        f"name {names:.1%}, line {lines:.1%} of {count}; {read}wrote {written:,.0f}/s ({cell.graph}); "
+        f"name {names:.1%}, line {lines:.1%} of {count}, {bits:.3f} bits a byte, {foreseen:.1%} of tokens foreseen; "
+        f"{read}wrote {written:,.0f}/s ({cell.graph}); "
         f"{1e3 * cell.seconds():.1f} ms, {dense / cell.seconds():.2f} x dense"
     )
     about = f"{length:,} tokens" if length else "file only"

@@ -9,6 +9,7 @@ times do not depend on. Tokenising and writing checkpoints to disk are part of t
 from __future__ import annotations
 
 import argparse
+import os
 import resource
 import tempfile
 import time
@@ -160,7 +161,8 @@ def main() -> None:
         report = measure(network, tokenizer, files, Path(folder))
     where = torch.cuda.get_device_name() if device.type == "cuda" else "CPU"
     name = network.config.name if given.model else "random weights"
-    publish(given.out, "Reading a repository", stamp(f"{name}, {where}"), figures(report), report)
+    about = f"{name}, {where}, {given.threads} threads, load average {os.getloadavg()[1]:.1f}"
+    publish(given.out, "Reading a repository", stamp(about), figures(report), report)
 
 
 if __name__ == "__main__":

@@ -207,7 +207,9 @@ class LinearBlock(Block):
         new = self.qkv(inputs)
         past = torch.cat((memory[0].to(new), new), 1)
         taps = self.taps.to(new)
-        mixed = sum((past[:, i : i + length] * taps[i] for i in range(TAPS)), torch.zeros_like(new))
+        mixed = past[:, :length] * taps[0]
+        for i in range(1, TAPS):
+            mixed = torch.addcmul(mixed, past[:, i : i + length], taps[i])
         q, k, v = F.silu(mixed).view(batch, length, 3, -1, self.head_size).unbind(2)
         q, k = F.normalize(q.float(), dim=-1), F.normalize(k.float(), dim=-1)
         gates = self._gates(inputs)

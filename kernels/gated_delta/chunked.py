@@ -22,15 +22,18 @@ def _one_chunk(
 ) -> tuple[Tensor, Tensor]:
     """q, k [H, C, D], v [H, C, V], g, beta [H, C], state [H, D, V]; H counts the heads of all sequences."""
     size = q.shape[1]
+    if size == 1:  # decoding: the definition itself is shorter
+        faded = state * g.exp()[..., None]
+        after = faded + k.transpose(1, 2) @ (beta[..., None] * (v - k @ faded))
+        return q @ after, after
     total = g.cumsum(1)
     causal = torch.ones(size, size, dtype=torch.bool, device=q.device).tril()
     # Masked before the exponential: above the diagonal it could overflow, and its gradient with it.
     decay = (total[:, :, None] - total[:, None, :]).masked_fill(~causal, -torch.inf).exp()
     lower = (beta[..., None] * decay * (k @ k.transpose(1, 2))).tril(-1)
     right = torch.cat([k * (beta * total.exp())[..., None], v * beta[..., None]], -1)
-    if size > 1:  # one token has nothing to be solved for
-        unit = lower + torch.eye(size, dtype=q.dtype, device=q.device)
-        right = torch.linalg.solve_triangular(unit, right, upper=False)
+    unit = lower + torch.eye(size, dtype=q.dtype, device=q.device)
+    right = torch.linalg.solve_triangular(unit, right, upper=False)
     w, u = right[..., : k.shape[-1]], right[..., k.shape[-1] :]
     r = u - w @ state
     o = (q * total.exp()[..., None]) @ state + (decay * (q @ k.transpose(1, 2))) @ r

@@ -156,7 +156,9 @@ def test_a_whole_measurement(
     assert [(cell.context, len(cell.answers)) for cell in cells] == [(0, len(asked)), (128, len(asked))]
     file_only, far = long_context.figures(long_context.Report(cells, [], [], []))
     assert (file_only.name, far.name) == ("file only, hybrid", "128 tokens, hybrid")
-    assert f"of {len(asked)}; read " in str(far.value)
+    assert f"of {len(asked)}, " in str(far.value)
+    answers = [one for cell in cells for one in cell.answers]
+    assert all(2 < one.bits < 20 for one in answers)  # untrained: log2(16384) bits for a token of a few bytes
 
 
 def test_reading_a_repository_is_measured(
