@@ -17,11 +17,12 @@ import subprocess
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from hashlib import sha256
-from itertools import combinations
+from itertools import combinations, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
@@ -30,7 +31,7 @@ from benchmarks.broken_mbpp import damaged, solutions_of
 from benchmarks.repair_mbpp import Run, missing_rows, tests_rows
 from benchmarks.results import Figures, quantile, share
 from codeworld.canvas import Reject
-from codeworld.repair.edits import apply, difference
+from codeworld.repair.edits import Proposal, apply, difference
 from codeworld.repair.localise import fault
 from codeworld.repair.logic_search import Scope, logic_proposals
 from codeworld.repair.rank import QUICK, Budget, Infill
@@ -42,6 +43,15 @@ from codeworld.repair.verify import check
 EVAL = Path(os.environ.get("CODEWORLD_EVAL", "../shared/eval"))
 COMPOUND = ("double", "triple", "quadruple")
 Repairer = Callable[[str], list[str]]  # a broken program to repaired ones, best first
+ALONE = Scope(inserts=False, writes=False)  # of the search in a program that parses
+UNREAD_SCOPES = {"enumeration": ALONE, "enumeration and inserts": Scope(writes=False)}
+READ_SCOPES = {"enumeration": ALONE, "enumeration, inserts and the model's own": Scope()}
+UNREAD: dict[str, Callable[[Proposal], float]] = {"prior": lambda one: one.score}
+READ: dict[str, Callable[[Proposal], float]] = {  # equal ones stay in the order of prior and reader
+    "ranked by the reader (autoregressive baseline)": lambda one: one.logprob_nats,
+    "prior and reader": lambda one: one.score,
+}
+_T = TypeVar("_T")
 
 
 class Row(msgspec.Struct):
@@ -144,21 +154,37 @@ def ruff(text: str) -> list[str]:
     return [done.stdout] if dump(done.stdout) is not None else []
 
 
+class Tried(NamedTuple):
+    """What a method made of a case, best first, and the time that it took."""
+
+    case: Case
+    found: list[str]
+    wall_ms: float
+    cpu_ms: float
+
+
+def timed(call: Callable[[], _T]) -> tuple[_T, float, float]:
+    """What it returns; milliseconds of wall and of processor time."""
+    begin, begin_cpu = time.perf_counter(), time.process_time()
+    done = call()
+    return done, 1e3 * (time.perf_counter() - begin), 1e3 * (time.process_time() - begin_cpu)
+
+
 def measure(cases: Sequence[Case], method: Repairer, top: int) -> Figures:
+    return figures([Tried(case, *timed(partial(method, case.text))) for case in cases], top)
+
+
+def figures(tries: Sequence[Tried], top: int) -> Figures:
     """Shares are of all programs; times are of one call."""
-    count, parsed, exact, exact_top, part, unverified = len(cases), 0, 0, 0, 0, 0
-    wall, cpu = [], []
-    for case in cases:
-        begin, begin_cpu = time.perf_counter(), time.process_time()
-        found = method(case.text)
-        wall.append(1e3 * (time.perf_counter() - begin))
-        cpu.append(1e3 * (time.process_time() - begin_cpu))
+    count, parsed, exact, exact_top, part, unverified = len(tries), 0, 0, 0, 0, 0
+    for case, found, _, _ in tries:
         dumps = [dump(one) for one in found[:top]]
         parsed += bool(found)
         unverified += sum(isinstance(check(case.text, one), Reject) for one in found)
         exact += any(one in case.accepted for one in dumps[:1])
         exact_top += any(one in case.accepted for one in dumps)
         part += any(one in case.parts for one in dumps[:1])
+    wall, cpu = [one.wall_ms for one in tries], [one.cpu_ms for one in tries]
     return {
         "programs": count,
         "parse": share(parsed, count),
@@ -187,25 +213,10 @@ def syntax_methods(infill: Infill | None, only: str) -> dict[str, Repairer]:
     return {name: method for name, method in methods.items() if name.endswith(only)}
 
 
-def logic_methods(infill: Infill | None, only: str) -> dict[str, Repairer]:
-    def with_reader(reader: Infill | None, scope: Scope) -> Repairer:
-        def method(text: str) -> list[str]:
-            verified = (apply(text, one.edits) for one in logic_proposals(text, reader, scope=scope))
-            return [
-                one
-                for _, one in zip(
-                    range(5), (v for v in verified if not isinstance(check(text, v), Reject)), strict=False
-                )
-            ]
-
-        return method
-
-    alone = Scope(inserts=False, writes=False)
-    methods = {"enumeration, prior": with_reader(None, alone)}
-    if infill is not None:
-        methods["enumeration, prior and reader"] = with_reader(infill, alone)
-        methods["enumeration, inserts and the model's own, prior and reader"] = with_reader(infill, Scope())
-    return {name: method for name, method in methods.items() if name.endswith(only)}
+def verified(text: str, proposals: Iterable[Proposal], most: int) -> list[str]:
+    """The first ``most`` programs that pass the checks."""
+    programs = (apply(text, one.edits) for one in proposals)
+    return list(islice((one for one in programs if not isinstance(check(text, one), Reject)), most))
 
 
 def syntax_rows(infill: Infill | None, every: int, only: str) -> Iterator[tuple[str, str, Figures]]:
@@ -228,23 +239,29 @@ def mined_rows(
 
 
 def logic_rows(infill: Infill | None, every: int, only: str) -> Iterator[tuple[str, str, Figures]]:
-    cases = list(debugbench(parsing=True))
-    groups = {"all": cases, "one kind of error": [case for case in cases if case.category not in COMPOUND]}
-    for category in sorted({case.category for case in groups["one kind of error"]}):
-        groups[category] = [case for case in cases if case.category == category]
-    for name, method in logic_methods(infill, only).items():
-        known: dict[str, list[str]] = {}
+    """Each search is done once, and what it finds is ranked in several ways."""
+    cases = list(debugbench(parsing=True))[::every]
+    scopes, rankings = (READ_SCOPES, READ) if infill else (UNREAD_SCOPES, UNREAD)
+    for searched, scope in scopes.items():
+        tries: dict[str, list[Tried]] = {
+            f"{searched}, {name}": [] for name in rankings if f"{searched}, {name}".endswith(only)
+        }
+        for case in cases if tries else ():
+            search = partial(logic_proposals, case.text, infill, scope=scope)
+            found, wall_ms, cpu_ms = timed(search)
+            for name, value in rankings.items():
+                best = verified(case.text, sorted(found, key=value, reverse=True), 5)
+                if f"{searched}, {name}" in tries:
+                    tries[f"{searched}, {name}"].append(Tried(case, best, wall_ms, cpu_ms))
+        for method, done in tries.items():
+            for group in ("all", "one kind of error", *sorted({case.category for case in cases})):
+                members = [one for one in done if _is_in(group, one.case.category)]
+                if members:
+                    yield method, group, figures(members, 5)
 
-        def remembered(
-            text: str, method: Repairer = method, known: dict[str, list[str]] = known
-        ) -> list[str]:
-            if text not in known:
-                known[text] = method(text)
-            return known[text]
 
-        for group, members in groups.items():
-            if members[::every]:
-                yield name, group, measure(members[::every], remembered, 5)
+def _is_in(group: str, category: str) -> bool:
+    return group in ("all", category) or (group == "one kind of error" and category not in COMPOUND)
 
 
 def attempts_rows(infill: Infill | None, every: int) -> Iterator[tuple[str, str, Figures]]:

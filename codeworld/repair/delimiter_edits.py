@@ -11,6 +11,17 @@ from codeworld.repair.lexer import Token, tokens
 from codeworld.repair.syntax_site import OPENERS, PAIRS, Found, Site, line_end_at, proposal
 
 _MOST_LINES = 40  # that a bracket spans
+_NUMBERS = (
+    "len",
+    "sum",
+    "abs",
+    "int",
+    "ord",
+    "min",
+    "max",
+    "round",
+)  # what is compared when it has been called
+_COMPARISONS = ("==", "!=", "<=", ">=", "<", ">")
 
 
 def never_closed(site: Site) -> Found:
@@ -27,6 +38,8 @@ def never_closed(site: Site) -> Found:
     if dedent > line_end_at(site.text, opener.start_char):
         header = site.text[dedent - 1] == ":"
         yield proposal(dedent - header, dedent - header, close, "close bracket", 1.4 + extra)
+    yield from _inner(site, opener)
+    before = site.tokens[index - 1].text if index else ""
     depth, commas = 0, False
     for rank, one in enumerate(behind):
         depth += (one.text in PAIRS) - (one.text in OPENERS)
@@ -36,11 +49,37 @@ def never_closed(site: Site) -> Found:
         cost = _closing_cost(site, one, following)
         if commas and opener.text == "(" and following is not None and following.text in ("in", "not"):
             cost = 0.6  # if (a, b in pairs
+        if before in _NUMBERS and following is not None and following.text in _COMPARISONS:
+            cost = 0.6  # if len(a == 1:
         commas |= one.text == ","
         lines = site.text.count("\n", opener.start_char, one.start_char)
         yield proposal(
             one.end_char, one.end_char, close, "close bracket", cost + 0.02 * rank + 1.2 * lines + extra
         )
+
+
+def _inner(site: Site, opener: Token) -> Found:
+    """A bracket that a line of its own closes, and a line between that does not close its own."""
+    start = site.text.rfind("\n", 0, opener.start_char) + 1
+    width, end = _width(site.text[start : opener.start_char + 1]), line_end_at(site.text, opener.start_char)
+    for _ in range(_MOST_LINES):
+        begin = site.text.find("\n", end) + 1
+        if not begin:
+            return
+        end = line_end_at(site.text, begin)
+        line = site.text[begin:end]
+        if line.strip() and _width(line) <= width:
+            return
+        own, open_ = [t for t in tokens(site.text, begin, end) if t.kind != "comment"], list[Token]()
+        for one in own:
+            if one.text in PAIRS:
+                open_.append(one)
+            elif one.text in OPENERS and open_:
+                open_.pop()
+        below = site.text[end + 1 : line_end_at(site.text, min(end + 1, len(site.text)))]
+        if len(open_) == 1 and own[-1] is not open_[0] and below.strip() and _width(below) <= _width(line):
+            at = own[-1].start_char if own[-1].text in (",", ":") else own[-1].end_char
+            yield proposal(at, at, PAIRS[open_[0].text], "close bracket", 0.7)
 
 
 def _dedent(site: Site, opener: Token) -> int:
@@ -112,6 +151,7 @@ def brackets(site: Site) -> Found:
             cost = 1.0 + 0.3 * (site.at - index)
             yield proposal(at, at, wanted, "close bracket", cost)
     opener = OPENERS.get(here.text, "(")
+    yield from _comprehension(site, opener)
     for index in range(site.at):
         one = site.tokens[index]
         if one.text in OPENERS and one.text == here.text:
@@ -121,6 +161,16 @@ def brackets(site: Site) -> Found:
                 one.start_char, one.start_char, opener, "open bracket", 2.0 + 0.25 * (site.at - index)
             )
             yield proposal(one.end_char, one.end_char, opener, "open bracket", 2.2 + 0.25 * (site.at - index))
+
+
+def _comprehension(site: Site, opener: str) -> Found:
+    """A comprehension that nothing opens: where the statement's value begins."""
+    start = site.text.rfind("\n", 0, site.fault.at_char) + 1
+    own = [t for t in site.tokens[: site.at] if t.start_char >= start]
+    words = [t.text for t in own]
+    if "for" in words[1:]:
+        value = max((words.index(word) + 1 for word in ("return", "yield", "=") if word in words), default=0)
+        yield proposal(own[value].start_char, own[value].start_char, opener, "open bracket", 0.5)
 
 
 def string(site: Site) -> Found:

@@ -22,9 +22,18 @@ def indentation_edits(text: str, fault: SyntaxFault) -> Iterator[Move]:
             yield from _body(lines, len(lines))
         return
     if fault.message.startswith("expected an indented block"):
+        begin = sum(len(line) for line in lines[: fault.line])
+        if fault.at_char >= begin + len(lines[fault.line].rstrip()):  # it is the header, and nothing follows
+            yield from _body(lines, fault.line + 1)
+            return
         yield from _deeper(lines, fault.line)
         yield from _body(lines, fault.line)
-    elif "indent" in fault.message or _CLAUSE.match(lines[fault.line]):
+    elif (
+        "indent" in fault.message
+        or "outside" in fault.message
+        or "not properly" in fault.message
+        or _CLAUSE.match(lines[fault.line])
+    ):
         yield from _other_level(lines, fault.line)
 
 
@@ -135,11 +144,13 @@ def _body(lines: list[str], first: int) -> Iterator[Move]:
     at = sum(len(line) for line in lines[:header]) + len(code)
     new = "\n" + indentation(code) + _unit(lines) + "pass"
     yield (Edit(at, at, new),), "insert pass", 2.6
+    yield (Edit(at - len(code), at + 1, ""),), "delete header", 2.7
 
 
 def _other_level(lines: list[str], first: int) -> Iterator[Move]:
     """A line, alone or with those below it, moves to a level that is open above it."""
     old = indentation(lines[first])
+    unit = _unit([*lines[:first], *lines[first + 1 :]])
     levels: dict[str, float] = {}
     narrowest = None
     defines = _DEFINITION.match(lines[first]) is not None
@@ -148,7 +159,7 @@ def _other_level(lines: list[str], first: int) -> Iterator[Move]:
             continue
         level = indentation(lines[at])
         if narrowest is None and _HEADER_END.search(lines[at].rstrip("\r\n")):
-            levels[level + _unit([*lines[:first], *lines[first + 1 :]])] = 0.0
+            levels[level + unit] = 0.0
         if narrowest is None or len(level) < narrowest:
             known = -0.6 if defines and _DEFINITION.match(lines[at]) else 0.5
             levels.setdefault(level, known + abs(len(level) - len(old)) / 8)
@@ -164,8 +175,10 @@ def _other_level(lines: list[str], first: int) -> Iterator[Move]:
         ),
         len(lines),
     )
+    below = next((indentation(line) for line in lines[first + 1 :] if line.strip()), "")
     for level, cost in levels.items():
         if level != old:
             yield _shift(lines, first, ends[0], old, level), "move line", cost + 0.6
-            yield _shift(lines, first, first + 1, old, level), "move line", cost + 0.7
+            fits = _HEADER_END.search(lines[first].rstrip("\r\n")) and below == level + unit
+            yield _shift(lines, first, first + 1, old, level), "move line", 0.2 if fits else cost + 0.7
             yield _shift(lines, first, run, old, level), "move block", cost + 0.9

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 _HEADER = re.compile(r"(?:async\s+def|def|class)\b|@")
+_OUTSIDE = re.compile(r"outside|not properly in loop")
 _CLOSING = ")]}"
 
 
@@ -45,6 +46,19 @@ def fault(text: str) -> SyntaxFault | None:
         return _placed(error, text)
     except (ValueError, RecursionError, MemoryError) as error:
         return SyntaxFault(type(error).__name__, 0, 0)
+    return None
+
+
+def outside(text: str) -> SyntaxFault | None:
+    """The first statement of a program that parses which stands where it cannot, a ``return`` outside a function."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            compile(text, "", "exec", dont_inherit=True)
+    except SyntaxError as error:
+        return _placed(error, text) if _OUTSIDE.search(error.msg) else None
+    except (ValueError, RecursionError, MemoryError):
+        return None
     return None
 
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import builtins
+import keyword
 import re
 from collections.abc import Iterator
 from itertools import pairwise
 
 from codeworld.repair.edits import Edit, Proposal
-from codeworld.repair.lexer import Token
+from codeworld.repair.lexer import Token, tokens
 from codeworld.repair.syntax_site import OPENERS, PAIRS, Found, Site, line_end_at, proposal
 
 _CALL_HEADER = re.compile(r"\s*()\w+\s*\(.*\)\s*(->.*)?:\s*(#.*)?$")
@@ -15,6 +17,7 @@ _CONDITION_HEADER = re.compile(r"\s*()[\w.]+(\(.*\))?\s*(==|!=|<=|>=|<|>|\bin\b|
 _HEADER = re.compile(r"\s*(if|elif|else|for|while|def|class|with|try|except|finally)\b")
 _FROM = re.compile(r"\s*(import)\s+[\w.]+\s+import\b")
 _IMPORT = re.compile(r"\s*from\s+[.\w]+( )\s*(?:\*|\w)")
+_DECLARED = re.compile(r"\s*(global|nonlocal|import|from|assert|with)\b")
 _RAISE = re.compile(r"\s*raise\s+[\w.]+(,\s*)(.+?)\s*$")
 
 
@@ -91,6 +94,10 @@ def string(site: Site) -> Found:
         first = re.match(r"\s*()\"\"(?!\")\w", site.text)
         for at in ([start + quoted.start(1)] if quoted else []) + ([first.start(1)] if first else []):
             yield proposal(at, at, '"', "insert quote", 0.5)
+    short = re.match(r"\s*()\"\"(?!\")[^\"\n]+\"\"()\s*$", line)
+    if short:
+        quotes = tuple(Edit(start + short.start(i), start + short.start(i), '"') for i in (1, 2))
+        yield Proposal(quotes, "insert quotes", 0.5)
     if message.startswith("(unicode error)"):
         for found in re.finditer(r"(?<![\w'\"\\])(\"\"\"|'''|['\"])", site.text[: site.line_end]):
             at = found.start()
@@ -133,6 +140,58 @@ def arrows(site: Site) -> Found:
             yield proposal(at, at + 2, ":", "arrow is colon", 2.0 - compared)
 
 
+def continued(site: Site) -> Found:
+    """A statement that goes on below, without a backslash."""
+    start, line = _line(site)
+    width, end, edits = len(line) - len(line.lstrip()), site.line_end, list[Edit]()
+    last = _last(site.text, start, end)
+    cost = 2.2 if last is not None and last.text == "," and not _DECLARED.match(line) else 0.8
+    while last is not None and _goes_on(last) and end < len(site.text):
+        edits.append(Edit(last.end_char, end, " \\"))
+        begin = site.text.find("\n", end) + 1
+        end = line_end_at(site.text, begin)
+        below = site.text[begin:end]
+        if not below.strip() or len(below) - len(below.lstrip()) <= width:
+            return
+        last = _last(site.text, begin, end)
+    if edits and last is not None:
+        yield Proposal(tuple(edits), "continue line", cost)
+
+
+def _last(text: str, start: int, end: int) -> Token | None:
+    """The last token of a line, None where a comment is."""
+    found = tokens(text, start, end)
+    return found[-1] if found and found[-1].kind != "comment" else None
+
+
+def _goes_on(token: Token) -> bool:
+    """Whether a statement cannot end with it."""
+    operator = token.kind == "operator" and token.text not in (*PAIRS, *OPENERS, ":", ";", "...", "\\")
+    return operator or token.text in ("and", "or", "not", "in", "is")
+
+
+def calls(site: Site) -> Found:
+    """``f x`` for ``f(x)``, and ``x y`` for ``x = y`` where the name is used further down."""
+    start, line = _line(site)
+    own = [t for t in site.tokens if start <= t.start_char < site.line_end and t.kind != "comment"]
+    for index, (one, other) in enumerate(pairwise(own)):
+        named = one.kind == "name" and not keyword.iskeyword(one.text)
+        starts = other.kind in ("name", "number", "string") and not keyword.iskeyword(other.text)
+        if not named or not starts or other.start_char < site.fault.at_char:
+            continue
+        elsewhere = site.text[:start] + site.text[site.line_end :]
+        is_callable = callable(getattr(builtins, one.text, None)) or one.text[0].isupper()
+        if is_callable or re.search(rf"\b{one.text}\(", elsewhere):
+            end = _item_end(own, index + 1, ":")
+            yield Proposal(
+                (Edit(one.end_char, other.start_char, "("), Edit(end, end, ")")), "brackets of call", 1.2
+            )
+        later = re.search(rf"\b{one.text}\b(?!\()", site.text[site.line_end :])
+        if index == 0 and later and not line.rstrip().endswith(":"):
+            yield proposal(one.end_char, one.end_char, " =", "insert =", 1.2)
+        return
+
+
 def items(site: Site) -> Found:
     """A line of a display that lost its comma, or closed its bracket too early."""
     start, _ = _line(site)
@@ -163,18 +222,18 @@ def stray(site: Site) -> Found:
         if one.text == other.text and one.kind == "name":
             yield proposal(one.end_char, other.end_char, "", "delete word twice", 0.6)
     for index, one in enumerate(own):
-        if one.text == "in" and index + 2 < len(own) and own[index + 2].text == ",":
-            end = _item_end(own, index + 1)
-            at = own[index + 1].start_char
-            yield Proposal((Edit(at, at, "("), Edit(end, end, ")")), "brackets around tuple", 1.0)
+        if one.text == "in" and index + 2 < len(own):
+            at, end = own[index + 1].start_char, _item_end(own, index + 1, "if", "for")
+            if _item_end(own, index + 1, ",") < end:
+                yield Proposal((Edit(at, at, "("), Edit(end, end, ")")), "brackets around tuple", 1.0)
 
 
-def _item_end(own: list[Token], index: int) -> int:
-    """Where what begins at a token is closed by a bracket of before."""
+def _item_end(own: list[Token], index: int, *stops: str) -> int:
+    """Where what begins at a token is closed by a bracket of before, or a stop follows it."""
     depth = 0
     for one in own[index:]:
         depth += (one.text in PAIRS) - (one.text in OPENERS)
-        if depth < 0:
+        if depth < 0 or (depth == 0 and one.text in stops):
             break
         index += 1
     return own[min(index, len(own)) - 1].end_char
@@ -182,6 +241,39 @@ def _item_end(own: list[Token], index: int) -> int:
 
 def _ends(token: Token) -> bool:
     return token.kind in ("number", "string", "name") or token.text in OPENERS
+
+
+def quotes(site: Site) -> Found:
+    """A string that ends where the next one begins, or at a quote that it holds."""
+    start, _ = _line(site)
+    own = [t for t in site.tokens if start <= t.start_char < site.line_end]
+    for index, (one, other) in enumerate(pairwise(own)):
+        closed = one.kind == "string" and len(one.text) > 2 and one.text[:3] != 3 * one.text[0]
+        if not closed or other.start_char != one.end_char or other.kind not in ("name", "number"):
+            continue
+        quote = one.text[-1]
+        for rank, found in enumerate(re.finditer(r"\s*[,)\]:]", one.text)):
+            at = one.start_char + found.start()
+            yield proposal(at, at, quote, "close string", 0.9 + 0.3 * rank)
+        ends = [
+            at for t in own[index + 1 :] for at in (t.start_char, t.end_char - 1) if site.text[at] == quote
+        ]
+        if ends:
+            inner, new = (one.end_char - 1, ends[0]), {'"': "'", "'": '"'}[quote]
+            yield Proposal(tuple(Edit(at, at + 1, new) for at in inner), "other quotes", 1.0)
+
+
+def number(site: Site) -> Found:
+    """A number that runs into a name: a digit too much, or a product."""
+    for one in site.tokens if "decimal literal" in site.fault.message else ():
+        glued = re.fullmatch(r"(\d+)[^\W\de]\w*", one.text) if one.kind == "number" else None
+        if glued and one.end_char > site.fault.at_char - 1:
+            zero = glued[1] == "0"
+            yield proposal(
+                one.start_char, one.start_char + glued.end(1), "", "delete number", 0.8 + (not zero)
+            )
+            at = one.start_char + glued.end(1)
+            yield proposal(at, at, " * ", "insert operator", 1.0 + zero)
 
 
 def _line(site: Site) -> tuple[int, str]:
@@ -198,4 +290,4 @@ def _below(site: Site) -> str:
     return rest.partition("\n")[0]
 
 
-PROPOSERS = (header, imports, raised, string, arrows, items, stray)
+PROPOSERS = (header, imports, raised, string, arrows, continued, calls, quotes, number, items, stray)

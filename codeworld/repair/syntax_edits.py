@@ -185,7 +185,27 @@ def _lambda(site: Site) -> Found:
         if match.end() > site.text.rfind("\n", 0, site.fault.at_char):
             blank = "" if site.text[match.start(1) - 1].isspace() else " "
             edits = (Edit(match.start(1), match.end(1), blank), Edit(match.start(2), match.end(2), ""))
-            yield Proposal(edits, "lambda parameters", 0.5)
+            names = re.findall(r"\w+", site.text[match.start(1) : match.end(2)])
+            yield Proposal(edits, "lambda parameters", 0.5 + 0.5 * (len(names) > 1))
+            if len(names) > 1:
+                unpacked = _unpacked(site, match, names)
+                if unpacked:
+                    yield Proposal(unpacked, "lambda of a tuple", 0.6)
+
+
+def _unpacked(site: Site, match: re.Match[str], names: list[str]) -> tuple[Edit, ...]:
+    """One parameter for a tuple of them, as Python 2's converter names it; none where the body goes on below."""
+    whole, depth = "_".join(names), 0
+    blank = "" if site.text[match.start(1) - 1].isspace() else " "
+    edits = [Edit(match.start(1), match.end(2), blank + whole)]
+    body = [t for t in site.tokens if t.start_char >= match.end()]
+    for before, one in zip([None, *body], body, strict=False):
+        depth += (one.text in PAIRS) - (one.text in OPENERS)
+        if depth < 0 or (depth == 0 and one.text == ","):
+            break
+        if one.text in names and (before is None or before.text != "."):
+            edits.append(Edit(one.start_char, one.end_char, f"{whole}[{names.index(one.text)}]"))
+    return tuple(edits) if depth <= 0 else ()
 
 
 def _missing_else(site: Site) -> Found:
@@ -223,7 +243,7 @@ def _generic(site: Site) -> Found:
         following = site.tokens[index + 1].start_char if index + 1 < len(site.tokens) else one.end_char
         gap = site.text[one.end_char : following]
         end = following if gap.strip(" ") == "" else one.end_char
-        foreign = 2.6 if one.text in _FOREIGN else 0.0
+        foreign = 2.6 if one.text in _FOREIGN and site.text[following : following + 1] != "(" else 0.0
         yield proposal(one.start_char, end, "", "delete token", 3.0 + far - foreign)
         for new, cost in {**_REPLACED.get(one.text, {}), **_spelled(one)}.items():
             yield _replace(site.text, one, new, cost + far)

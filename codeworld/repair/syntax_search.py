@@ -8,7 +8,8 @@ from typing import NamedTuple
 import msgspec
 
 from codeworld.repair.edits import Edit, Proposal, apply, difference
-from codeworld.repair.localise import Region, SyntaxFault, fault, indentation, region
+from codeworld.repair.indentation_edits import indentation_edits
+from codeworld.repair.localise import Region, SyntaxFault, fault, indentation, outside, region
 from codeworld.repair.rank import Budget, Infill, rank
 from codeworld.repair.syntax_edits import neighbours
 
@@ -74,7 +75,7 @@ def _follow(text: str, infill: Infill | None, budget: Budget, should_stop: Calla
         nonlocal left
         error = fault(text)
         if error is None:
-            return []
+            return _settled(text)
         if errors == 0 or left == 0 or should_stop():
             return None
         left -= 1
@@ -86,6 +87,16 @@ def _follow(text: str, infill: Infill | None, budget: Budget, should_stop: Calla
         return None
 
     return on(text, _MOST_ERRORS) or []
+
+
+def _settled(text: str) -> list[Step]:
+    """The move of lines, where one does, that brings a statement of a program that parses back to where it can
+    stand: one that was indented as wrongly as the lines that did not parse."""
+    error = outside(text)
+    moves = [] if error is None else [Proposal(*one) for one in indentation_edits(text, error)]
+    after = ((one, apply(text, one.edits)) for one in moves)
+    good = [one for one, moved in after if fault(moved) is None and outside(moved) is None]
+    return [Step(text, sorted(good, key=lambda one: one.cost))] if good else []
 
 
 def _whole(text: str, end: str, chosen: list[Proposal], cost: float) -> Proposal:
