@@ -52,9 +52,15 @@ class Builder:
     """Collects the suite of one module."""
 
     def __init__(
-        self, module: Module, worker: Worker, calls: Mapping[str, Sequence[ast.Call]], propose: Propose | None
+        self,
+        module: Module,
+        worker: Worker,
+        calls: Mapping[str, Sequence[ast.Call]],
+        propose: Propose | None,
+        examples: Mapping[str, Sequence[ast.expr]] = {},
     ) -> None:
         self._module, self._worker, self._calls, self._propose = module, worker, calls, propose
+        self._examples = examples
         flags = "from __future__ import annotations\n" if _has_future_annotations(module.tree) else ""
         self._mutants = worker.take_mutants([*_all_mutants(module, flags)])
         self._goals = Goals(self._mutants)
@@ -109,7 +115,7 @@ class Builder:
         calls = self._calls.get(
             target.owner.rpartition(".")[2] if target.kind == "constructor" else target.name, ()
         )
-        pool = pool_of(target, function, self._module.tree, calls, self._names)
+        pool = pool_of(target, function, self._module.tree, calls, self._names, self._examples)
         maker = Maker(chance, pool, self._worker.describe)
         caller = Caller(target, maker, self._module.targets, self._names)
         why_not = caller.why_not()

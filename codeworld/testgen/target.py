@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import doctest
+import importlib.util
 import re
 import warnings
 from collections.abc import Iterator
@@ -329,6 +331,29 @@ def bindings(tree: ast.Module) -> dict[str, tuple[str, str] | None]:
                     if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)
                 }
     return found
+
+
+def typing_imports(tree: ast.Module, package: str) -> dict[str, tuple[str, str]]:
+    """What a module of ``package`` imports under ``if TYPE_CHECKING``, for annotations alone: names to the absolute
+    module and the name in it, written as in ``bindings``."""
+    found: dict[str, tuple[str, str]] = {}
+    guarded = [one for one in tree.body if isinstance(one, ast.If) and _is_type_checking(one.test)]
+    for node in (inner for one in guarded for inner in one.body):
+        if isinstance(node, ast.Import):
+            for one in node.names:
+                found[one.asname or one.name.partition(".")[0]] = (
+                    one.name,
+                    f"={one.asname}" if one.asname else "",
+                )
+        elif isinstance(node, ast.ImportFrom):
+            with contextlib.suppress(ImportError):  # it goes beyond the outermost package
+                module = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+                found |= {one.name: (module, one.name) for one in node.names if not one.asname}
+    return found
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    return ast.unparse(test).rpartition(".")[2] == "TYPE_CHECKING"
 
 
 def lines_of(function: Function) -> frozenset[int]:

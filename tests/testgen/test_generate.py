@@ -91,6 +91,44 @@ def test_a_project_with_an_environment_of_its_own_and_without_pytest(make: Make,
     assert "unittest" in found.command
 
 
+@pytest.mark.parametrize(
+    "options", ["addopts = --no-such-option", "filterwarnings =\n    error\n    ignore::nowhere.Gone"]
+)
+def test_a_project_whose_pytest_options_cannot_be_had_here(make: Make, root: Path, options: str) -> None:
+    (root / "pytest.ini").write_text(f"[pytest]\n{options}\n")
+    found = made(make(CLAMP))
+    assert "addopts=" in found.command  # what works here is what is said
+    assert run(found, root).returncode == 0
+
+
+def test_types_that_are_imported_for_annotations_alone(make: Make, root: Path) -> None:
+    (root / "shop").mkdir()
+    (root / "shop" / "__init__.py").write_text("")
+    (root / "shop" / "order.py").write_text(
+        "class Order:\n    def __init__(self, count: int) -> None:\n        self.count = count\n"
+    )
+    head = "from __future__ import annotations\nimport typing\n\nif typing.TYPE_CHECKING:\n"
+    body = "\n\ndef price(order: Order) -> int:\n    return 7 * order.count\n"
+    found = made(make(f"{head}    from .order import Order\n{body}", name="shop/price.py"))
+    assert "from shop.order import Order" in found.text
+    assert "import Order, price" not in found.text
+    assert run(found, root).returncode == 0
+    gone = make(f"{head}    from nowhere import Order\n{body}", name="shop/price.py")
+    assert isinstance(gone, Reject)
+    assert "no value of type Order" in gone.detail
+
+
+def test_examples_beside_it_tell_what_a_parameter_is(make: Make, root: Path) -> None:
+    (root / "forest.py").write_text(
+        'class Wood:\n    """Trees.\n\n    >>> wood = Wood(["oak", "ash"])\n'
+        '    >>> wood = forest.Wood(["oak"])\n    """\n\n'
+        "    def __init__(self, trees):\n        self.trees = trees\n"
+    )
+    found = made(make("import forest\n\n\ndef planks(wood):\n    return 3 * len(wood.trees)\n"))
+    assert "planks(forest.Wood([" in found.text
+    assert run(found, root).returncode == 0
+
+
 KINDS = {
     "class": (
         "class Stack:\n    def __init__(self):\n        self.items = []\n\n    def push(self, item: int) -> None:\n"

@@ -9,10 +9,17 @@ import pytest
 
 from codeworld.errors import BadInput
 from codeworld.testgen.mutants import mutants_of
-from codeworld.testgen.pools import bound, calls_in_repository, pool_of
+from codeworld.testgen.pools import bound, calls_in_repository, pool_of, values_in_examples
 from codeworld.testgen.project import home_of, place_of
 from codeworld.testgen.shapes import of_text
-from codeworld.testgen.target import at_line, bindings, documented_exceptions, lines_of, read_module
+from codeworld.testgen.target import (
+    at_line,
+    bindings,
+    documented_exceptions,
+    lines_of,
+    read_module,
+    typing_imports,
+)
 
 MODULE = '''"""Shapes."""
 import abc
@@ -238,6 +245,29 @@ def test_literals_and_calls_are_inputs(root: Path) -> None:
         {"kind": "'tea'", "count": "7"},
         {"count": "8"},
     ]
+
+
+def test_imports_for_annotations_alone() -> None:
+    tree = ast.parse(
+        "import a\nif TYPE_CHECKING:\n    import b.c\n    import d as e\n    from ..f import g\n"
+        "    from ....h import i\n    from . import j as k\nelse:\n    import l\n"
+    )
+    assert typing_imports(tree, "one.two.three") == {
+        "b": ("b.c", ""),
+        "e": ("d", "=e"),
+        "g": ("one.two.f", "g"),
+    }
+
+
+def test_examples_are_read_here_first(root: Path) -> None:
+    (root / "other.py").write_text('"""\n>>> a = 1\n>>> b = [\n... 2]\n>>> c = f(3)\n"""\n')
+    found = values_in_examples(
+        frozenset("abc"), root / "shop.py", '"""\n    >>> a = 4\n    >>> a = a + 1\n"""\n'
+    )
+    assert {name: [*map(ast.unparse, values)] for name, values in found.items()} == {
+        "a": ["4", "a + 1"],
+        "c": ["f(3)"],
+    }
 
 
 @pytest.mark.parametrize(
