@@ -167,6 +167,14 @@ KINDS = {
         ["random.seed(0)"],
     ),
     "float": ("def third(n: int) -> float:\n    return n / 3\n", ["third("]),
+    "own collection": (
+        "class Bag:\n    def __init__(self, items: list[int]) -> None:\n        self._items = items\n\n"
+        "    def __len__(self) -> int:\n        return len(self._items)\n\n"
+        "    def __iter__(self):\n        return iter(self._items)\n\n"
+        "    def __contains__(self, one: object) -> bool:\n        return one in self._items\n\n\n"
+        "def halves(n: int) -> tuple[int, Bag]:\n    return n + 1, Bag([n, n // 2])\n",
+        ["assert result[0] == ", "assert list(result[1]) == ["],
+    ),
     "enum": (
         "import enum\n\n\nclass Kind(enum.Enum):\n    TEA = 1\n    MILK = 2\n\n\ndef other(kind: Kind) -> Kind:\n"
         "    return Kind.MILK if kind is Kind.TEA else Kind.TEA\n",
