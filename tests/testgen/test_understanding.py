@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import ast
+import random
 from pathlib import Path
 
 import pytest
 
 from codeworld.errors import BadInput
+from codeworld.testgen.inputs import Maker, Pool
 from codeworld.testgen.mutants import mutants_of
 from codeworld.testgen.pools import bound, calls_in_repository, pool_of, values_in_examples
 from codeworld.testgen.project import home_of, place_of
@@ -257,6 +259,15 @@ def test_imports_for_annotations_alone() -> None:
         "e": ("d", "=e"),
         "g": ("one.two.f", "g"),
     }
+
+
+@pytest.mark.parametrize(("numbers", "most"), [((), 6), ((8, 99), 8)])
+def test_a_board_is_as_large_as_the_program_says(numbers: tuple[int, ...], most: int) -> None:
+    maker = Maker(random.Random(0), Pool(numbers=numbers), lambda name: {"kind": "unknown"})
+    grid = of_text("list[list[str]]")
+    boards = [ast.literal_eval(maker.make(grid, maker.scale())) for _ in range(500)]
+    assert max(map(len, boards)) == most
+    assert any(len(one) == most and all(len(row) == most for row in one) for one in boards)
 
 
 def test_examples_are_read_here_first(root: Path) -> None:
