@@ -8,7 +8,7 @@ import doctest
 import importlib.util
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -331,6 +331,33 @@ def bindings(tree: ast.Module) -> dict[str, tuple[str, str] | None]:
                     if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)
                 }
     return found
+
+
+def preparing(target: Target, functions: Mapping[str, Function]) -> frozenset[str]:
+    """The methods of its class that set attributes which the target reads and ``__init__`` does not set."""
+    own = {
+        name.rpartition(".")[2]: _of_self(node)
+        for name, node in functions.items()
+        if target.owner and name.rpartition(".")[0] == target.owner
+    }
+    read, _ = own.pop(target.name, (frozenset(), frozenset()))
+    _, held = own.pop("__init__", (frozenset(), frozenset()))
+    return frozenset(name for name, (_, sets) in own.items() if sets & read - held)
+
+
+def _of_self(function: Function) -> tuple[frozenset[str], frozenset[str]]:
+    """Attributes of its first parameter that a method reads, and that it sets."""
+    first = [*function.args.posonlyargs, *function.args.args][:1]
+    used = [
+        (one.attr, type(one.ctx))
+        for one in ast.walk(function)
+        if isinstance(one, ast.Attribute)
+        and isinstance(one.value, ast.Name)
+        and [one.value.id] == [o.arg for o in first]
+    ]
+    return frozenset(name for name, how in used if how is ast.Load), frozenset(
+        name for name, how in used if how is ast.Store
+    )
 
 
 def typing_imports(tree: ast.Module, package: str) -> dict[str, tuple[str, str]]:

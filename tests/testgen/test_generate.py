@@ -129,6 +129,28 @@ def test_examples_beside_it_tell_what_a_parameter_is(make: Make, root: Path) -> 
     assert run(found, root).returncode == 0
 
 
+QUEUE = """class Queue:
+    def __init__(self) -> None:
+        self.size = 0
+
+    def start(self, first: int) -> None:
+        self.items = [first]
+
+    def other(self) -> None:
+        self.size += 1
+
+    def last(self) -> int:
+        return 10 * self.items[-1]
+"""
+
+
+def test_one_method_is_called_after_others_of_its_class(make: Make, root: Path) -> None:
+    found = made(make(QUEUE, "Queue.last"))
+    assert "queue.start(" in found.text
+    assert {one.target.qualname for one in found.kept} == {"Queue.last"}
+    assert run(found, root).returncode == 0
+
+
 KINDS = {
     "class": (
         "class Stack:\n    def __init__(self):\n        self.items = []\n\n    def push(self, item: int) -> None:\n"

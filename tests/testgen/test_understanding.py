@@ -19,6 +19,7 @@ from codeworld.testgen.target import (
     bindings,
     documented_exceptions,
     lines_of,
+    preparing,
     read_module,
     typing_imports,
 )
@@ -247,6 +248,17 @@ def test_literals_and_calls_are_inputs(root: Path) -> None:
         {"kind": "'tea'", "count": "7"},
         {"count": "8"},
     ]
+
+
+def test_methods_that_prepare_for_another() -> None:
+    module = read_module(
+        "class A:\n    def __init__(self):\n        self.a = 1\n\n    def set(me):\n        me.a, me.b = 1, 2\n\n"
+        "    def clear(self):\n        self.a = self.c = 0\n\n    def get(self):\n        return self.a + self.b\n\n"
+        "class B:\n    def set(self):\n        self.b = 1\n\ndef get(self):\n    return self.b\n"
+    )
+    ready = {one.qualname: preparing(one, module.functions) for one in module.targets}
+    assert ready["A.get"] == {"set"}
+    assert ready["A.set"] == ready["A.clear"] == ready["get"] == ready["B.set"] == frozenset()
 
 
 def test_imports_for_annotations_alone() -> None:
