@@ -37,18 +37,25 @@ class Input(msgspec.Struct, frozen=True):
 
 class Caller:
     """Makes inputs for one target. ``siblings``: other methods of its class, to bring the receiver into a state;
-    ``names``: what inputs may be made with."""
+    ``names``: what inputs may be made with; ``preparing``: names of the siblings without which the target mostly
+    fails."""
 
     def __init__(
-        self, target: Target, maker: Maker, siblings: Sequence[Target], names: Collection[str] = ()
+        self,
+        target: Target,
+        maker: Maker,
+        siblings: Sequence[Target],
+        names: Collection[str] = (),
+        preparing: Collection[str] = (),
     ) -> None:
         self.target, self._maker, self._names = target, maker, names
         self._has_receiver = target.kind in ("method", "property")
         self._siblings = [
             one
             for one in siblings
-            if one.kind == "method" and one.owner == target.owner and one is not target
+            if one.kind == "method" and one.owner == target.owner and one.qualname != target.qualname
         ]
+        self._preparing = [one for one in self._siblings if one.name in preparing and not one.is_async]
         self._receiver = Shape("object", name=target.owner)
         self.parameters = tuple(map(self._with_shape, target.parameters))
 
@@ -144,11 +151,13 @@ class Caller:
     def _calls_before(self, scale: Scale) -> tuple[str, ...]:
         chance = self._maker.chance
         usable = [one for one in self._siblings if not one.is_async and not one.name.startswith("_")]
-        if not usable or chance.random() < 0.3:
-            return ()
-        return tuple(
-            self._statement(chance.choice(usable), scale) for _ in range(chance.randint(1, _MOST_BEFORE))
-        )
+        first: list[Target] = []
+        if self._preparing and chance.random() < 0.7:
+            first = [chance.choice(self._preparing)]
+        if not usable or chance.random() < (0.6 if first else 0.3):
+            return tuple(self._statement(one, scale) for one in first)
+        others = [chance.choice(usable) for _ in range(chance.randint(1, _MOST_BEFORE))]
+        return tuple(self._statement(one, scale) for one in [*first, *others])
 
     def _statement(self, method: Target, scale: Scale) -> str:
         passed = []

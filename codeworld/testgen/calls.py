@@ -140,7 +140,7 @@ class Runner:
             done["raised"] = self._raised(error)
         else:
             sys.settrace(None)
-            done["value"] = snapshot.take(value)
+            done["value"] = snapshot.take(value, properties=True)
             done["returned"] = next((name for name, one in held.items() if one is value), "")
         finally:
             sys.settrace(None)

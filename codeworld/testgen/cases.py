@@ -68,8 +68,8 @@ class Case(msgspec.Struct, frozen=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """``expr`` makes the value again; where nothing does, its ``attributes`` and how its type can be ``named``
-    are known."""
+    """``expr`` makes the value again; where nothing does, its ``attributes``, by how one gets at them from the value
+    ``{}``, and how its type can be ``named`` are known."""
 
     type: str
     expr: str | None = None

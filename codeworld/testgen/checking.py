@@ -18,14 +18,22 @@ RUNS = 3
 _RUN_S = 60.0
 _QUIET = ("-q", "--tb=line", "-rfE", "-p", "no:cacheprovider", "-o", "console_output_style=classic")
 _FAILED = re.compile(r"^(?:FAILED|ERROR) \S*?::(?:\w+::)?(test_\w+)", re.M)
+# Of a project whose pytest plugins are not all there, or whose warning filters name a package that is not.
+_REFUSED = re.compile(
+    r"error: unrecognized arguments: |Error importing plugin|Missing required plugins: |Unknown config option: "
+    r"|PytestConfigWarning: |while parsing the following warning configuration"
+)
+_PLAIN = ("-o", "addopts=", "-o", "filterwarnings=", "-o", "required_plugins=")
 _FAILED_UNITTEST = re.compile(r"^(?:FAIL|ERROR): (test_\w+)", re.M)
 
 
 class Check(msgspec.Struct, frozen=True):
-    """``failed``: names of tests that did not pass every time. ``problem``: why they could not be run at all."""
+    """``failed``: names of tests that did not pass every time. ``problem``: why they could not be run at all;
+    ``refused``: because pytest did not take the options that the project configures."""
 
     failed: frozenset[str]
     problem: str = ""
+    refused: bool = False
     missing: tuple[str, ...] = ()
 
 
@@ -34,7 +42,9 @@ def command_of(place: Place, home: Home, has_pytest: bool, tests: Sequence[str] 
     relative = home.path.relative_to(place.root).as_posix()
     path = [f"PYTHONPATH={home.python_path}"] if home.python_path else []  # as a shell takes it
     if has_pytest:
-        return [*path, place.python, "-m", "pytest", *([f"{relative}::{one}" for one in tests] or [relative])]
+        plain = () if home.own_options else _PLAIN
+        files = [f"{relative}::{one}" for one in tests] or [relative]
+        return [*path, place.python, "-m", "pytest", *plain, *files]
     folder = Path(relative).parent.as_posix()
     return [
         *path,
@@ -74,9 +84,10 @@ def check(
             continue
         found = set((_FAILED if has_pytest else _FAILED_UNITTEST).findall(done.output))
         if not found:
-            return Check(frozenset(failed), done.reason or _last_line(done.output), missing)
+            refused = has_pytest and home.own_options and bool(_REFUSED.search(done.output))
+            return Check(frozenset(failed), done.reason or _last_line(done.output), refused, missing)
         failed |= found
-    return Check(frozenset(failed), "", missing)
+    return Check(frozenset(failed), missing=missing)
 
 
 def _run(

@@ -8,7 +8,7 @@ import os
 import select
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +45,11 @@ class Place(msgspec.Struct, frozen=True):
     paths: tuple[str, ...]
     python: str = sys.executable
     changed: dict[Path, str] = {}
+
+    @property
+    def package(self) -> str:
+        """What relative imports of the module start from, "" outside of packages."""
+        return self.module if self.file.name == "__init__.py" else self.module.rpartition(".")[0]
 
 
 class Worker:
@@ -131,14 +136,20 @@ class Worker:
 
 @contextlib.contextmanager
 def open_worker(
-    place: Place, *, wall_s: float, should_stop: Callable[[], bool] = lambda: False
+    place: Place,
+    *,
+    wall_s: float,
+    typed: Mapping[str, tuple[str, str]] = {},
+    should_stop: Callable[[], bool] = lambda: False,
 ) -> Iterator[Worker]:
-    """A process that has imported the module. Raises CannotImport; OSError when nothing can be started."""
+    """A process that has imported the module and, as far as they are there, its ``target.typing_imports``. Raises
+    CannotImport; OSError when nothing can be started."""
     plan = {
         "file": os.path.relpath(place.file, place.root),  # the sandbox may run a copy
         "module": place.module,
         "paths": [os.path.relpath(path, place.root) for path in place.paths],
         "names": NAMES,
+        "typed": typed,
         "call_s": CALL_S,
     }
     limits = sandbox.Limits(

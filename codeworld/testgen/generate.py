@@ -19,10 +19,10 @@ from codeworld.testgen.cases import Generated, Kept, Untested
 from codeworld.testgen.checking import RUNS, check, command_of
 from codeworld.testgen.execution import CannotImport, Place, open_worker
 from codeworld.testgen.placing import Clash, Placed, placed
-from codeworld.testgen.pools import calls_in_repository
+from codeworld.testgen.pools import calls_in_repository, values_in_examples
 from codeworld.testgen.project import Home, home_of, place_of
 from codeworld.testgen.suite import Builder, Plan, Propose, Suite
-from codeworld.testgen.target import Module, read_module
+from codeworld.testgen.target import Module, read_module, typing_imports
 
 _MOST_REPAIRS = 3  # times that failing tests are dropped and the rest is run again
 
@@ -89,8 +89,11 @@ def _found(
     total_s = min(settings.most_s, settings.budget_s * len(module.targets))
     names = frozenset(one.owner if one.kind == "constructor" else one.name for one in module.targets)
     calls = calls_in_repository(names, place.root, place.file)
-    with open_worker(place, wall_s=3 * total_s + 60, should_stop=should_stop) as worker:
-        builder = Builder(module, worker, calls, propose)
+    plain = frozenset(one.name for target in module.targets for one in target.parameters if not one.annotated)
+    examples = values_in_examples(plain, place.file, module.text)
+    typed = typing_imports(module.tree, place.package)
+    with open_worker(place, wall_s=3 * total_s + 60, typed=typed, should_stop=should_stop) as worker:
+        builder = Builder(module, worker, calls, propose, examples)
         suite = builder.build(Plan(total_s, settings.seed), should_stop, progress)
         return _Found(suite, worker.has_pytest, worker.missing)
 
@@ -113,6 +116,9 @@ def _written(
         )
         if should_stop():
             return Reject("cancelled")
+        if result.refused:
+            home = msgspec.structs.replace(home, own_options=False)
+            continue
         if result.problem and home.text is not None:
             home = _beside(place, home)  # the file that is there cannot be run itself
             continue

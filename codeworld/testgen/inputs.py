@@ -16,6 +16,7 @@ import msgspec
 from codeworld.testgen.shapes import ANY, NONE, Shape, of_text
 
 _DEEPEST = 4
+_LARGEST = 12  # length of a list that the program may ask for, as a board of eight by eight
 _ALPHABETS = (
     "ab",
     "abc",
@@ -87,6 +88,7 @@ class Maker:
     ) -> None:
         self.chance, self.pool = chance, pool
         self._describe = describe
+        self._sizes = [one for one in pool.numbers if 2 <= one <= _LARGEST]
         self._known: dict[str, Mapping[str, Any]] = {}
 
     def scale(self) -> Scale:
@@ -100,7 +102,10 @@ class Maker:
         if own and self.chance.random() < 0.3:
             alphabet = own + pick(_ALPHABETS)
         order = pick(("", "", "", "", "sorted", "distinct", "permutation"))
-        return Scale(low, high, pick((0, 1, 2, 2, 3, 3, 4, 4, 5, 6, 8, 10)), alphabet, order)
+        length = pick((0, 1, 2, 2, 3, 3, 4, 4, 5, 6, 8, 10))
+        if self._sizes and self.chance.random() < 0.15:
+            length = pick(self._sizes)
+        return Scale(low, high, length, alphabet, order)
 
     def make(self, shape: Shape, scale: Scale, name: str = "", depth: int = 0) -> str:
         """An expression of this shape; ``name`` is the parameter's, whose known values are used now and then."""
@@ -223,7 +228,7 @@ class Maker:
 
     def _rows(self, of: Shape, scale: Scale) -> list[str]:
         """A list of lists is mostly a rectangle, a square or a list of pairs."""
-        rows = min(scale.length, 6)
+        rows = scale.length if scale.length in self._sizes else min(scale.length, 6)
         luck = self.chance.random()
         width = rows if luck < 0.25 else 2 if luck < 0.5 else 3 if luck < 0.6 else self.chance.randint(1, 5)
         if luck > 0.9:

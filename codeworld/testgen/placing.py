@@ -13,7 +13,7 @@ import msgspec
 from codeworld.testgen.cases import Kept
 from codeworld.testgen.execution import NAMES, Place
 from codeworld.testgen.project import Home, bound_names
-from codeworld.testgen.target import Module, bindings
+from codeworld.testgen.target import Module, bindings, typing_imports
 from codeworld.testgen.writing import Block, Writer, snake
 
 _STANDARD = {(name or module): (module, name) for module, name in NAMES}
@@ -120,6 +120,7 @@ def _missing(imports: set[tuple[str, str]], taken: dict[str, str]) -> set[tuple[
 def _imports(blocks: Iterable[Block], place: Place, module: Module, home: Home) -> set[tuple[str, str]]:
     """``(module, name)``; "" as the name stands for the module itself, "=x" for the module as ``x``."""
     own = bindings(module.tree)
+    typed = typing_imports(module.tree, place.package)
     found: set[tuple[str, str]] = set()
     for block in blocks:
         found |= {(one.partition(":")[0], one.partition(":")[2]) for one in block.modules}
@@ -137,7 +138,9 @@ def _imports(blocks: Iterable[Block], place: Place, module: Module, home: Home) 
                 found.add((place.module, name) if name in own else (one.module, name))
         for text in block.expressions:
             for name in _names(text, block):
-                if name in own:
+                if name in typed:
+                    found.add(typed[name])
+                elif name in own:
                     imported = own[name]
                     by_itself = imported is not None and (
                         imported[1][:1] in ("", "=") or _is_standard(imported[0])

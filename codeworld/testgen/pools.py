@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import os
 import re
 import time
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from codeworld.context.ignore import IgnoreRules
@@ -21,6 +22,7 @@ _MOST_FILES = 40
 _MOST_CALLS = 12
 _READ_S = 1.0
 _MOST_CHARS = 120
+_SET_IN_EXAMPLE = re.compile(r"^\s*>>> (\w+) = (.+)$", re.M)
 
 
 def pool_of(
@@ -29,8 +31,10 @@ def pool_of(
     tree: ast.Module,
     calls: Sequence[ast.Call],
     names: Collection[str] = (),
+    examples: Mapping[str, Sequence[ast.expr]] = {},
 ) -> Pool:
-    """What the target's own body compares with and, of lesser weight, its module's constants and its calls."""
+    """What the target's own body compares with and, of lesser weight, its module's constants, its calls and the values
+    that ``examples`` give to variables called as its parameters without annotation."""
     roots: list[ast.AST] = [function] if function is not None else []
     roots += [one for one in tree.body if isinstance(one, (ast.Assign, ast.AnnAssign))]
     constants = [
@@ -49,15 +53,24 @@ def pool_of(
         floats=tuple(dict.fromkeys(one for one in constants if isinstance(one, float)))[:20],
         strings=tuple(dict.fromkeys(strings))[:60],
         alphabet="".join(sorted(letters))[:30],
-        by_name=_by_name(target, calls, names),
+        by_name=_by_name(target, calls, names, examples),
     )
 
 
-def _by_name(target: Target, calls: Sequence[ast.Call], names: Collection[str]) -> dict[str, tuple[str, ...]]:
+def _by_name(
+    target: Target,
+    calls: Sequence[ast.Call],
+    names: Collection[str],
+    examples: Mapping[str, Sequence[ast.expr]],
+) -> dict[str, tuple[str, ...]]:
     found: dict[str, list[str]] = {}
     for call in calls:
         for name, value in bound(target, call, names).items():
             found.setdefault(name, []).append(value)
+    for one in target.parameters:
+        values = () if one.annotated else examples.get(one.name, ())
+        texts = [ast.unparse(value) for value in values if _stands(value, names)]
+        found.setdefault(one.name, []).extend(text for text in texts if len(text) <= _MOST_CHARS)
     return {name: tuple(dict.fromkeys(values)) for name, values in found.items()}
 
 
@@ -96,6 +109,30 @@ def is_literal(node: ast.expr) -> bool:
     except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
         return False
     return True
+
+
+def values_in_examples(names: frozenset[str], file: Path, text: str) -> dict[str, list[ast.expr]]:
+    """What doctests set variables of these names to: in ``text``, the content of ``file``, and, of names that it does
+    not set, in the modules beside it."""
+    found = _set_in_examples(names, text)
+    deadline_s = time.monotonic() + _READ_S
+    for path in sorted(file.parent.glob("*.py"))[:_MOST_FILES]:
+        missing = names - found.keys()
+        if not missing or time.monotonic() > deadline_s:
+            break
+        if path != file:
+            with contextlib.suppress(OSError, UnicodeDecodeError):
+                found |= _set_in_examples(missing, path.read_text(encoding="utf-8"))
+    return found
+
+
+def _set_in_examples(names: frozenset[str], text: str) -> dict[str, list[ast.expr]]:
+    found: dict[str, list[ast.expr]] = {}
+    for name, value in _SET_IN_EXAMPLE.findall(text):
+        if name in names and len(found.get(name, ())) < _MOST_CALLS:
+            with contextlib.suppress(SyntaxError, ValueError):
+                found.setdefault(name, []).append(ast.parse(value, mode="eval").body)
+    return {name: values for name, values in found.items() if values}
 
 
 def calls_in_repository(names: frozenset[str], root: Path, file: Path) -> dict[str, list[ast.Call]]:

@@ -41,6 +41,7 @@ class Home(msgspec.Struct, frozen=True):
     text: str | None
     style: Style
     python_path: str = ""  # what the project does not set itself, relative to its root
+    own_options: bool = True  # False: pytest does not take those of the project here
 
 
 def place_of(file: Path, root: Path, changed: dict[Path, str] | None = None) -> Place:

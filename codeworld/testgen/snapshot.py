@@ -1,27 +1,32 @@
 """Inside the sandbox: a value as an expression that a test can compare with. Standard library only.
 
 A value that no expression makes again, such as an object without an ``__eq__`` of its own, is known by its type and by
-those of its public attributes that have one.
+what can be seen of it: public attributes, the elements of a list or tuple, what an own collection holds.
 """
 
 from __future__ import annotations
 
 import collections
+import collections.abc
 import contextlib
 import dataclasses
 import datetime
 import decimal
 import enum
 import fractions
+import functools
+import inspect
 import pathlib
 import sys
 import types
 import uuid
+from collections.abc import Iterator
 from typing import Any
 
 MOST_CHARS = 1_500  # of an expression: nobody reads longer ones
 _DEPTH = 8
 _ATTRIBUTES = 8
+_ELEMENTS = 50
 _BY_REPR = (decimal.Decimal, fractions.Fraction, uuid.UUID)
 _BY_DATETIME = (datetime.datetime, datetime.date, datetime.time, datetime.timedelta)
 
@@ -32,9 +37,10 @@ class Unwritable(Exception):
     """No expression makes this value again."""
 
 
-def take(value: object) -> dict[str, Any]:
+def take(value: object, *, properties: bool = False) -> dict[str, Any]:
     """``type``, ``expr`` (None when there is none), ``imports`` it needs, ``approx`` (it holds floats) and, of a value
-    that has no expression, its ``attributes`` and what its type is ``named`` by."""
+    that has no expression, its ``attributes``, what can be seen of it, and what its type is ``named`` by. Properties
+    are looked at on request: what they compute may change the object."""
     found: dict[str, Any] = {"type": _type_name(type(value)), "expr": None, "imports": [], "approx": False}
     imports: set[tuple[str, str]] = set()
     try:
@@ -42,34 +48,73 @@ def take(value: object) -> dict[str, Any]:
         found["approx"] = _has_float(value)
         found["imports"] = sorted(imports)
     except (Unwritable, RecursionError):
-        found["attributes"], imports = attributes_of(value)
+        found["attributes"], imports = attributes_of(value, properties)
         with contextlib.suppress(Unwritable):
             found["named"] = _named(type(value), imports)
         found["imports"] = sorted(imports)
     return found
 
 
-def attributes_of(value: object) -> tuple[dict[str, str], set[tuple[str, str]]]:
-    """Public instance attributes that can be written."""
+def attributes_of(value: object, properties: bool = False) -> tuple[dict[str, str], set[tuple[str, str]]]:
+    """What can be written of what can be seen, by how it is got at: ``{}.name``, ``{}[0]``, ``list({})``."""
     found: dict[str, str] = {}
     imports: set[tuple[str, str]] = set()
+    for way, one in _seen(value, properties):
+        needs: set[tuple[str, str]] = set()
+        try:
+            text = write(one, needs)
+        except (Unwritable, RecursionError):
+            continue
+        again = way.startswith("list(") and text in found.values()  # another view of the same
+        if len(text) <= MOST_CHARS // 4 and len(found) < _ATTRIBUTES and not again:
+            found[way] = text
+            imports |= needs
+    return found, imports
+
+
+def _seen(value: Any, properties: bool) -> Iterator[tuple[str, object]]:
+    """Public instance attributes, elements of lists and tuples, all that a collection of its own kind holds, and, if
+    asked for, properties, collections among them as lists."""
+    if isinstance(value, (type, types.ModuleType, types.FunctionType)):
+        return
+    if type(value) in (list, tuple):
+        for at, element in enumerate(value[:_ATTRIBUTES]):
+            yield f"{{}}[{at}]", element
+            for way, one in _seen(element, properties) if type(element) not in (list, tuple) else ():
+                yield way.format(f"{{}}[{at}]"), one
+        return
+    yield from _held(value)
+    if isinstance(value, collections.abc.Collection):
+        yield from _listed("{}", value)
+    for name in _properties(type(value)) if properties else ():
+        with contextlib.suppress(Exception):
+            one = getattr(value, name)
+            yield f"{{}}.{name}", one
+            if isinstance(one, collections.abc.Collection) and not isinstance(one, (str, bytes)):
+                yield from _listed(f"{{}}.{name}", one)
+
+
+def _held(value: object) -> Iterator[tuple[str, object]]:
     try:
         held = dict(vars(value))
     except TypeError:
         held = {name: getattr(value, name) for name in _slots(value) if hasattr(value, name)}
-    if isinstance(value, (type, types.ModuleType, types.FunctionType)):
-        held = {}
     for name, one in held.items():
         if isinstance(name, str) and name.isidentifier() and not name.startswith("_"):
-            needs: set[tuple[str, str]] = set()
-            try:
-                text = write(one, needs)
-            except (Unwritable, RecursionError):
-                continue
-            if len(text) <= MOST_CHARS // 4 and len(found) < _ATTRIBUTES:
-                found[name] = text
-                imports |= needs
-    return found, imports
+            yield f"{{}}.{name}", one
+
+
+def _listed(way: str, value: Any) -> Iterator[tuple[str, object]]:
+    with contextlib.suppress(Exception):
+        if len(value) <= _ELEMENTS:
+            yield f"list({way})", list(value)
+
+
+def _properties(kind: type) -> list[str]:
+    kinds = (property, functools.cached_property)
+    return [
+        name for name in dir(kind) if name[0] != "_" and isinstance(inspect.getattr_static(kind, name), kinds)
+    ]
 
 
 def write(value: object, imports: set[tuple[str, str]]) -> str:

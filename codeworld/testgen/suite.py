@@ -19,7 +19,7 @@ from codeworld.testgen.keep import Shrinker, chosen, confirmed, exclusive, witho
 from codeworld.testgen.mutants import mutants_of
 from codeworld.testgen.pools import pool_of
 from codeworld.testgen.search import Arc, Goals, Search
-from codeworld.testgen.target import Module, bindings, lines_of
+from codeworld.testgen.target import Module, bindings, lines_of, preparing, read_module
 
 _SEARCH = 0.7  # of a target's time; the rest is for confirming and shrinking
 _LEAST_S = 0.3
@@ -52,13 +52,20 @@ class Builder:
     """Collects the suite of one module."""
 
     def __init__(
-        self, module: Module, worker: Worker, calls: Mapping[str, Sequence[ast.Call]], propose: Propose | None
+        self,
+        module: Module,
+        worker: Worker,
+        calls: Mapping[str, Sequence[ast.Call]],
+        propose: Propose | None,
+        examples: Mapping[str, Sequence[ast.expr]] = {},
     ) -> None:
         self._module, self._worker, self._calls, self._propose = module, worker, calls, propose
+        self._examples = examples
         flags = "from __future__ import annotations\n" if _has_future_annotations(module.tree) else ""
         self._mutants = worker.take_mutants([*_all_mutants(module, flags)])
         self._goals = Goals(self._mutants)
         self._names = bindings(module.tree)
+        self._of_class: dict[str, tuple[Target, ...]] = {}
         self._arcs: set[Arc] = set()
         self._killed: set[int] = set()
         self._kept: list[Kept] = []
@@ -109,9 +116,10 @@ class Builder:
         calls = self._calls.get(
             target.owner.rpartition(".")[2] if target.kind == "constructor" else target.name, ()
         )
-        pool = pool_of(target, function, self._module.tree, calls, self._names)
+        pool = pool_of(target, function, self._module.tree, calls, self._names, self._examples)
         maker = Maker(chance, pool, self._worker.describe)
-        caller = Caller(target, maker, self._module.targets, self._names)
+        before = preparing(target, self._module.functions)
+        caller = Caller(target, maker, self._siblings(target.owner), self._names, before)
         why_not = caller.why_not()
         if why_not:
             self._untested.append(Untested(target.qualname, why_not))
@@ -128,6 +136,12 @@ class Builder:
         self._keep(caller, search, accepts, chance, begin_s + budget_s)
         if not any(one.target is target for one in self._kept):
             self._explain(target, search)
+
+    def _siblings(self, owner: str) -> tuple[Target, ...]:
+        """The class's public methods, also where only one of them is to be tested."""
+        if owner and owner not in self._of_class:
+            self._of_class[owner] = read_module(self._module.text, owner).targets
+        return self._of_class.get(owner, ())
 
     def _written(self, caller: Caller, calls: Sequence[ast.Call]) -> tuple[list[Input], set[str]]:
         """Inputs that somebody wrote; doctests that are no longer true are reported, and their calls not frozen."""

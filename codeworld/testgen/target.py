@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import doctest
+import importlib.util
 import re
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -329,6 +331,56 @@ def bindings(tree: ast.Module) -> dict[str, tuple[str, str] | None]:
                     if isinstance(one, ast.Name) and isinstance(one.ctx, ast.Store)
                 }
     return found
+
+
+def preparing(target: Target, functions: Mapping[str, Function]) -> frozenset[str]:
+    """The methods of its class that set attributes which the target reads and ``__init__`` does not set."""
+    own = {
+        name.rpartition(".")[2]: _of_self(node)
+        for name, node in functions.items()
+        if target.owner and name.rpartition(".")[0] == target.owner
+    }
+    read, _ = own.pop(target.name, (frozenset(), frozenset()))
+    _, held = own.pop("__init__", (frozenset(), frozenset()))
+    return frozenset(name for name, (_, sets) in own.items() if sets & read - held)
+
+
+def _of_self(function: Function) -> tuple[frozenset[str], frozenset[str]]:
+    """Attributes of its first parameter that a method reads, and that it sets."""
+    first = [*function.args.posonlyargs, *function.args.args][:1]
+    used = [
+        (one.attr, type(one.ctx))
+        for one in ast.walk(function)
+        if isinstance(one, ast.Attribute)
+        and isinstance(one.value, ast.Name)
+        and [one.value.id] == [o.arg for o in first]
+    ]
+    return frozenset(name for name, how in used if how is ast.Load), frozenset(
+        name for name, how in used if how is ast.Store
+    )
+
+
+def typing_imports(tree: ast.Module, package: str) -> dict[str, tuple[str, str]]:
+    """What a module of ``package`` imports under ``if TYPE_CHECKING``, for annotations alone: names to the absolute
+    module and the name in it, written as in ``bindings``."""
+    found: dict[str, tuple[str, str]] = {}
+    guarded = [one for one in tree.body if isinstance(one, ast.If) and _is_type_checking(one.test)]
+    for node in (inner for one in guarded for inner in one.body):
+        if isinstance(node, ast.Import):
+            for one in node.names:
+                found[one.asname or one.name.partition(".")[0]] = (
+                    one.name,
+                    f"={one.asname}" if one.asname else "",
+                )
+        elif isinstance(node, ast.ImportFrom):
+            with contextlib.suppress(ImportError):  # it goes beyond the outermost package
+                module = importlib.util.resolve_name("." * node.level + (node.module or ""), package)
+                found |= {one.name: (module, one.name) for one in node.names if not one.asname}
+    return found
+
+
+def _is_type_checking(test: ast.expr) -> bool:
+    return ast.unparse(test).rpartition(".")[2] == "TYPE_CHECKING"
 
 
 def lines_of(function: Function) -> frozenset[int]:

@@ -53,7 +53,7 @@ class Server:
         sys.path[:0] = map(os.path.abspath, plan["paths"])
         random.seed(0)
         self.module: Any = importlib.import_module(plan["module"])
-        self.base = {**vars(self.module), **plan_names(plan["names"])}
+        self.base = {**typing_names(plan["typed"]), **vars(self.module), **plan_names(plan["names"])}
 
     def answer(self, question: dict[str, Any]) -> None:
         """One question."""
@@ -164,6 +164,19 @@ def plan_names(names: list[list[str]]) -> dict[str, Any]:
     for module, name in names:
         held = importlib.import_module(module)
         found[name or module] = getattr(held, name) if name else held
+    return found
+
+
+def typing_names(names: dict[str, list[str]]) -> dict[str, Any]:
+    """What the module imports for its annotations alone: ``(module, attribute)`` by name; without what is missing."""
+    found = {}
+    for name, (module, attribute) in names.items():
+        with contextlib.suppress(Exception, SystemExit):
+            held = importlib.import_module(module)
+            if not attribute:
+                found[name] = sys.modules[name]
+            else:
+                found[name] = held if attribute[0] == "=" else getattr(held, attribute)
     return found
 
 

@@ -226,8 +226,8 @@ class Writer:
             f"isinstance({actual}, {value.named})" if value.named else f"type({actual}).__name__ == {name}"
         )
         lines = [self._assertion(is_kind)]
-        for attribute, expression in value.attributes.items():
-            lines += self._equal(f"{actual}.{attribute}", Snapshot("", expression), set())
+        for way, expression in value.attributes.items():
+            lines += self._equal(way.format(actual), Snapshot("", expression), set())
         return lines
 
     def _others(self, one: Kept, modules: set[str]) -> list[str]:
@@ -236,8 +236,8 @@ class Writer:
         for name, value in one.observed.changed.items():
             if value.expr is not None:
                 lines += self._equal(name, value, modules)
-            for attribute, expression in value.attributes.items():
-                lines += self._equal(f"{name}.{attribute}", Snapshot("", expression), modules)
+            for way, expression in value.attributes.items():
+                lines += self._equal(way.format(name), Snapshot("", expression), modules)
         if one.observed.printed and self._style.framework == "pytest":
             lines += self._equal(
                 "capsys.readouterr().out", Snapshot("str", repr(one.observed.printed)), modules

@@ -91,6 +91,66 @@ def test_a_project_with_an_environment_of_its_own_and_without_pytest(make: Make,
     assert "unittest" in found.command
 
 
+@pytest.mark.parametrize(
+    "options", ["addopts = --no-such-option", "filterwarnings =\n    error\n    ignore::nowhere.Gone"]
+)
+def test_a_project_whose_pytest_options_cannot_be_had_here(make: Make, root: Path, options: str) -> None:
+    (root / "pytest.ini").write_text(f"[pytest]\n{options}\n")
+    found = made(make(CLAMP))
+    assert "addopts=" in found.command  # what works here is what is said
+    assert run(found, root).returncode == 0
+
+
+def test_types_that_are_imported_for_annotations_alone(make: Make, root: Path) -> None:
+    (root / "shop").mkdir()
+    (root / "shop" / "__init__.py").write_text("")
+    (root / "shop" / "order.py").write_text(
+        "class Order:\n    def __init__(self, count: int) -> None:\n        self.count = count\n"
+    )
+    head = "from __future__ import annotations\nimport typing\n\nif typing.TYPE_CHECKING:\n"
+    body = "\n\ndef price(order: Order) -> int:\n    return 7 * order.count\n"
+    found = made(make(f"{head}    from .order import Order\n{body}", name="shop/price.py"))
+    assert "from shop.order import Order" in found.text
+    assert "import Order, price" not in found.text
+    assert run(found, root).returncode == 0
+    gone = make(f"{head}    from nowhere import Order\n{body}", name="shop/price.py")
+    assert isinstance(gone, Reject)
+    assert "no value of type Order" in gone.detail
+
+
+def test_examples_beside_it_tell_what_a_parameter_is(make: Make, root: Path) -> None:
+    (root / "forest.py").write_text(
+        'class Wood:\n    """Trees.\n\n    >>> wood = Wood(["oak", "ash"])\n'
+        '    >>> wood = forest.Wood(["oak"])\n    """\n\n'
+        "    def __init__(self, trees):\n        self.trees = trees\n"
+    )
+    found = made(make("import forest\n\n\ndef planks(wood):\n    return 3 * len(wood.trees)\n"))
+    assert "planks(forest.Wood([" in found.text
+    assert run(found, root).returncode == 0
+
+
+QUEUE = """class Queue:
+    def __init__(self) -> None:
+        self.size = 0
+
+    def start(self, first: int) -> None:
+        self.items = [first]
+
+    def other(self) -> None:
+        self.size += 1
+
+    def last(self) -> int:
+        return 10 * self.items[-1]
+"""
+
+
+def test_one_method_is_called_after_others_of_its_class(make: Make, root: Path) -> None:
+    found = made(make(QUEUE, "Queue.last"))
+    assert "queue.start(" in found.text
+    assert {one.target.qualname for one in found.kept} == {"Queue.last"}
+    assert run(found, root).returncode == 0
+
+
 KINDS = {
     "class": (
         "class Stack:\n    def __init__(self):\n        self.items = []\n\n    def push(self, item: int) -> None:\n"
@@ -129,6 +189,14 @@ KINDS = {
         ["random.seed(0)"],
     ),
     "float": ("def third(n: int) -> float:\n    return n / 3\n", ["third("]),
+    "own collection": (
+        "class Bag:\n    def __init__(self, items: list[int]) -> None:\n        self._items = items\n\n"
+        "    def __len__(self) -> int:\n        return len(self._items)\n\n"
+        "    def __iter__(self):\n        return iter(self._items)\n\n"
+        "    def __contains__(self, one: object) -> bool:\n        return one in self._items\n\n\n"
+        "def halves(n: int) -> tuple[int, Bag]:\n    return n + 1, Bag([n, n // 2])\n",
+        ["assert result[0] == ", "assert list(result[1]) == ["],
+    ),
     "enum": (
         "import enum\n\n\nclass Kind(enum.Enum):\n    TEA = 1\n    MILK = 2\n\n\ndef other(kind: Kind) -> Kind:\n"
         "    return Kind.MILK if kind is Kind.TEA else Kind.TEA\n",

@@ -10,6 +10,7 @@ import enum
 import pathlib
 import socket
 import threading
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
@@ -77,8 +78,56 @@ def test_a_number_of_thousands_of_digits_is_not_written() -> None:
 
 def test_an_object_is_known_by_its_public_attributes() -> None:
     found = snapshot.take(Plain())
-    assert found["attributes"] == {"size": "3"}
+    assert found["attributes"] == {"{}.size": "3"}
     assert found["named"] == "Plain"
+
+
+class Bag:
+    """A collection of its own kind."""
+
+    def __init__(self, items: list[int]) -> None:
+        self._items = items
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __contains__(self, one: object) -> bool:
+        return one in self._items
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._items)
+
+    @property
+    def most(self) -> int:
+        return max(self._items)
+
+    @property
+    def backwards(self) -> Bag:
+        return Bag(self._items[::-1])
+
+    @property
+    def view(self) -> Bag:
+        return self
+
+
+def test_a_collection_is_known_by_what_it_holds() -> None:
+    bag = Bag([3, 1, 2])
+    assert snapshot.take(bag)["attributes"] == {"list({})": "[3, 1, 2]"}
+    assert snapshot.take(bag, properties=True)["attributes"] == {
+        "list({})": "[3, 1, 2]",
+        "list({}.backwards)": "[2, 1, 3]",
+        "{}.most": "3",
+    }  # and not the view: it holds the same
+    assert snapshot.take(Bag([*range(51)]))["attributes"] == {}
+    assert snapshot.take(Bag([]), properties=True)["attributes"] == {"list({})": "[]"}  # there is no most
+
+
+def test_a_tuple_is_known_by_its_elements() -> None:
+    assert snapshot.take((True, Plain(), Bag([7]), (Plain(),)))["attributes"] == {
+        "{}[0]": "True",
+        "{}[1].size": "3",
+        "list({}[2])": "[7]",
+    }
 
 
 def test_a_list_in_itself_ends() -> None:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import ast
+import random
 from pathlib import Path
 
 import pytest
 
 from codeworld.errors import BadInput
+from codeworld.testgen.inputs import Maker, Pool
 from codeworld.testgen.mutants import mutants_of
-from codeworld.testgen.pools import bound, calls_in_repository, pool_of
+from codeworld.testgen.pools import bound, calls_in_repository, pool_of, values_in_examples
 from codeworld.testgen.project import home_of, place_of
 from codeworld.testgen.shapes import of_text
-from codeworld.testgen.target import at_line, bindings, documented_exceptions, lines_of, read_module
+from codeworld.testgen.target import (
+    at_line,
+    bindings,
+    documented_exceptions,
+    lines_of,
+    preparing,
+    read_module,
+    typing_imports,
+)
 
 MODULE = '''"""Shapes."""
 import abc
@@ -238,6 +248,49 @@ def test_literals_and_calls_are_inputs(root: Path) -> None:
         {"kind": "'tea'", "count": "7"},
         {"count": "8"},
     ]
+
+
+def test_methods_that_prepare_for_another() -> None:
+    module = read_module(
+        "class A:\n    def __init__(self):\n        self.a = 1\n\n    def set(me):\n        me.a, me.b = 1, 2\n\n"
+        "    def clear(self):\n        self.a = self.c = 0\n\n    def get(self):\n        return self.a + self.b\n\n"
+        "class B:\n    def set(self):\n        self.b = 1\n\ndef get(self):\n    return self.b\n"
+    )
+    ready = {one.qualname: preparing(one, module.functions) for one in module.targets}
+    assert ready["A.get"] == {"set"}
+    assert ready["A.set"] == ready["A.clear"] == ready["get"] == ready["B.set"] == frozenset()
+
+
+def test_imports_for_annotations_alone() -> None:
+    tree = ast.parse(
+        "import a\nif TYPE_CHECKING:\n    import b.c\n    import d as e\n    from ..f import g\n"
+        "    from ....h import i\n    from . import j as k\nelse:\n    import l\n"
+    )
+    assert typing_imports(tree, "one.two.three") == {
+        "b": ("b.c", ""),
+        "e": ("d", "=e"),
+        "g": ("one.two.f", "g"),
+    }
+
+
+@pytest.mark.parametrize(("numbers", "most"), [((), 6), ((8, 99), 8)])
+def test_a_board_is_as_large_as_the_program_says(numbers: tuple[int, ...], most: int) -> None:
+    maker = Maker(random.Random(0), Pool(numbers=numbers), lambda name: {"kind": "unknown"})
+    grid = of_text("list[list[str]]")
+    boards = [ast.literal_eval(maker.make(grid, maker.scale())) for _ in range(500)]
+    assert max(map(len, boards)) == most
+    assert any(len(one) == most and all(len(row) == most for row in one) for one in boards)
+
+
+def test_examples_are_read_here_first(root: Path) -> None:
+    (root / "other.py").write_text('"""\n>>> a = 1\n>>> b = [\n... 2]\n>>> c = f(3)\n"""\n')
+    found = values_in_examples(
+        frozenset("abc"), root / "shop.py", '"""\n    >>> a = 4\n    >>> a = a + 1\n"""\n'
+    )
+    assert {name: [*map(ast.unparse, values)] for name, values in found.items()} == {
+        "a": ["4", "a + 1"],
+        "c": ["f(3)"],
+    }
 
 
 @pytest.mark.parametrize(
