@@ -50,7 +50,6 @@ class InfillRequest(msgspec.Struct, frozen=True):
     prefix: str
     suffix: str
     path: str = ""
-    outline: str = ""
     shape: Shape = "line"
     seeds: tuple[Seed, ...] = ()
     max_candidates: int = 4
@@ -59,6 +58,7 @@ class InfillRequest(msgspec.Struct, frozen=True):
     least_logprob_nats: float = -1e9  # a fill that has become less likely than this is not finished
     sources: tuple[Source, ...] = (Source.VERIFIED, Source.RETRIEVED)  # the others added nothing to these
     given: tuple[str, ...] = ()  # fills to score (source GIVEN); those longer than a canvas are left out
+    outline: str = ""
 
 
 class Candidate(msgspec.Struct, frozen=True):

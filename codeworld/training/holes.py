@@ -65,7 +65,7 @@ class Hole(msgspec.Struct, frozen=True):
     def request(self) -> InfillRequest:
         """What a model under test may see."""
         return InfillRequest(
-            self.prefix, self.suffix, self.path, self.outline, shape=self.shape, seeds=self.seeds
+            self.prefix, self.suffix, self.path, self.shape, self.seeds, outline=self.outline
         )
 
 
