@@ -14,7 +14,7 @@ from torch import nn
 
 from codeworld.model import checkpoint as code_checkpoint
 from codeworld.training.stream import batches
-from codeworld.training.train import RunConfig, Trainer, World, finish
+from codeworld.training.train import RunConfig, Trainer, World, finish, load_config
 from textdiff import checkpoint
 from textdiff.config import Kind, TextConfig
 from textdiff.denoiser import TextNetwork
@@ -74,13 +74,6 @@ class TextTrainer(Trainer):
         return 6.0 * config.rows_per_step * (encoder * shape.sources + decoder * looks)
 
 
-def load_config(path: Path) -> TextTrainConfig:
-    """Raises msgspec.ValidationError, OSError."""
-    return msgspec.toml.decode(
-        path.read_bytes(), type=TextTrainConfig, dec_hook=lambda kind, value: kind(value)
-    )
-
-
 def run(config: TextTrainConfig) -> None:
     """Train; writes ``log.jsonl``, ``latest/`` and ``final/`` below the output folder."""
     world = World.join()
@@ -108,7 +101,7 @@ def main(arguments: list[str] | None = None) -> None:
     if given.export:
         checkpoint.export(given.config, given.export)
         return
-    config = load_config(given.config)
+    config = load_config(given.config, TextTrainConfig)
     names = ("initial", "output", "minutes", "corpus", "rows_per_step")
     changes = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
     if given.kind:

@@ -59,8 +59,7 @@ def _outline(text: str, cursor_char: int, path: str, repository: Definitions) ->
     start = max(0, (cursor_char - _READ_CHARS) // OUTLINE_JUMP_CHARS * OUTLINE_JUMP_CHARS)
     start = text.rfind("\n", 0, start) + 1
     end = min(len(text), -(-cursor_char // OUTLINE_JUMP_CHARS) * OUTLINE_JUMP_CHARS)
-    brought = brought_by(text, path, repository, (start, end))
-    return mask(_with_lf(outline(text, start, end, brought)))
+    return mask(_with_lf(outline(text, start, end, brought_by(text, path, repository))))
 
 
 def _prefix_start(text: str, cursor_char: int) -> int:

@@ -178,9 +178,8 @@ class Modules:
             )
         endings = (f"/{tail}.py", f"/{tail}/__init__.py", f"/{tail}.pyi")
         paths = [p for p in self._named.get(posixpath.basename(tail), ()) if f"/{p}".endswith(endings)]
-        return min(
-            paths, key=lambda p: (len(p), p), default=""
-        )  # nearest to the root: no copy in a test's folder
+        # The nearest to the root: no copy in a test's folder.
+        return min(paths, key=lambda p: (len(p), p), default="")
 
 
 class Definitions:

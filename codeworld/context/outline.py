@@ -1,7 +1,7 @@
 """What a model is told of the text that it does not see: a few lines in front of the prefix.
 
 Signatures of what the file imports from its repository, the file's own import lines and the signatures around the part
-that is read. Training rows and live requests are given it by the same function; it looks only at text outside of
+that is read. Training rows and requests are given it by the same function; it looks only at text outside of
 [start, end), where the hole is, and at import statements, which training leaves whole. So it cannot tell what the hole
 held.
 """
@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from functools import lru_cache
 from typing import Final
 
 from codeworld.context.definitions import OUTSIDE, Definition, Definitions, attributes, definitions, imports
@@ -27,7 +26,7 @@ def outline(text: str, start: int, end: int, brought: Sequence[str] = (), chars:
     """At most ``chars`` characters, whole lines; "" when there is nothing to say. ``brought`` is what ``brought_by``
     says of the text's imports."""
     before, after = text[:start], text[text.find("\n", end) + 1 or len(text) :]
-    hidden = [one.text for part in (before, after) for one in _imports(part) if one.module != "__future__"]
+    hidden = [one.text for part in (before, after) for one in imports(part) if one.module != "__future__"]
     import_lines = _fitting(hidden, int(chars * _IMPORTS_SHARE))
     left = chars - _size(import_lines)
     taken = _fitting(brought, int(left * _BROUGHT_SHARE))
@@ -35,17 +34,10 @@ def outline(text: str, start: int, end: int, brought: Sequence[str] = (), chars:
     return "".join(f"{line}\n" for line in (*taken, *import_lines, *own))
 
 
-def brought_by(
-    text: str, path: str, repository: Definitions, around: tuple[int, int] | None = None
-) -> list[str]:
+def brought_by(text: str, path: str, repository: Definitions) -> list[str]:
     """Signatures of what the file imports from its repository, in the order of its import statements; as many as any
-    outline takes. While somebody types inside ``around``, what is outside of it is not looked through again."""
-    start, end = around or (0, len(text))
-    statements = [*_imports(text[:start]), *imports(text[start:end]), *_imports(text[end:])]
-    return _fitting(list(dict.fromkeys(repository.imported(path, statements))), CHARS)
-
-
-_imports = lru_cache(maxsize=16)(imports)
+    outline takes."""
+    return _fitting(list(dict.fromkeys(repository.imported(path, imports(text)))), CHARS)
 
 
 def _fitting(lines: Sequence[str], chars: int) -> list[str]:
@@ -62,7 +54,6 @@ def _size(lines: list[str]) -> int:
     return sum(len(line) + 1 for line in lines)
 
 
-@lru_cache(maxsize=16)
 def _own(before: str, after: str, chars: int) -> list[str]:
     """Signatures of the two parts of the file that are not read, those nearest to the gap first, in their order."""
     above = definitions(before)
@@ -77,12 +68,10 @@ def _own(before: str, after: str, chars: int) -> list[str]:
         ranked.append((1, inside + 0.5, "    self: " + ", ".join(names)))
     for i, one in enumerate(definitions(after, indent), len(above)):
         ranked.append(((0 if one.owner == OUTSIDE else _farness(one)) * _FAR + i - len(above), i, _line(one)))
-    kept = []
+    places: dict[str, float] = {}
     for _, place, line in sorted(ranked):
-        if len(line) < chars:
-            kept.append((place, line))
-            chars -= len(line) + 1
-    return [line for _, line in sorted(kept)]
+        places.setdefault(line, place)
+    return sorted(_fitting(list(places), chars), key=places.__getitem__)
 
 
 def _farness(one: Definition) -> int:

@@ -111,5 +111,6 @@ def chosen(
 def kept_order(before: Mapping[str, str], files: Mapping[str, str], wanted: Sequence[str]) -> list[str]:
     """``wanted``, but what is as it was when it was read (``before``, path → text, in the order then) keeps its place,
     and what is new or has changed comes behind it, where it costs least to read it again."""
-    same = [path for path in before if path in files and files[path] == before[path] and path in set(wanted)]
-    return [*same, *(path for path in wanted if path not in set(same))]
+    asked = set(wanted)
+    same = {path: None for path in before if path in asked and files.get(path) == before[path]}
+    return [*same, *(path for path in wanted if path not in same)]

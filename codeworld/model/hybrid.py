@@ -267,10 +267,8 @@ class HybridNetwork(nn.Module):
         self.norm = RMSNorm(config.width, config.norm_epsilon)
         with torch.no_grad():
             nn.init.normal_(self.embedding.weight, std=0.02)
-            for (
-                name,
-                weight,
-            ) in self.blocks.named_parameters():  # GPT-2's: smaller what is added to the stream
+            # GPT-2's: smaller what is added to the stream.
+            for name, weight in self.blocks.named_parameters():
                 if weight.ndim == 2:
                     added = name.endswith(("out.weight", "down.weight"))
                     nn.init.normal_(weight, std=(config.width * (2 * config.layers if added else 1)) ** -0.5)

@@ -165,6 +165,7 @@ class RowBuilder:
         for source in files:
             ids, offsets = self.tokenizer.encode_with_offsets(source.text)
             opening = self._opening(source.path)
+            statements = imports(source.text) if source.brought else []
             first = 0
             while first < len(ids):
                 if room < len(opening) + min(96, len(ids) - first):
@@ -174,7 +175,7 @@ class RowBuilder:
                 outline = self._outline(source, offsets[first][0], offsets[most - 1][1], opening, room)
                 head = self.tokenizer.opening(source.path, outline) if outline else opening
                 last = min(len(ids), first + room - len(head))
-                whole = imports(source.text) if outline and source.brought else []
+                whole = statements if outline else []
                 pieces.append(self._place(row, source, ids, offsets, first, last, head, room, whole))
                 room -= len(head) + last - first
                 first = last

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 import torch
@@ -60,6 +60,9 @@ class TrainConfig(RunConfig, frozen=True, kw_only=True):
     mixture: Mixture = Mixture()
 
 
+Config = TypeVar("Config", bound=RunConfig)
+
+
 class World(NamedTuple):
     """This process among those of the run (``torchrun`` says so in the environment)."""
 
@@ -90,9 +93,9 @@ class World(NamedTuple):
         return float(shared)
 
 
-def load_config(path: Path) -> TrainConfig:
+def load_config(path: Path, kind: type[Config]) -> Config:
     """Raises msgspec.ValidationError, OSError."""
-    return msgspec.toml.decode(path.read_bytes(), type=TrainConfig, dec_hook=lambda kind, value: kind(value))
+    return msgspec.toml.decode(path.read_bytes(), type=kind, dec_hook=lambda of, value: of(value))
 
 
 class Objective(nn.Module):
@@ -150,10 +153,7 @@ class Trainer:
 
     def load(self, folder: Path) -> nn.Module:
         """The network that the run begins with."""
-        network = checkpoint.load(folder)
-        if isinstance(self.config, TrainConfig) and self.config.mixture.outline_shown:
-            network.config = msgspec.structs.replace(network.config, outlines=True)
-        return network
+        return checkpoint.load(folder)
 
     def objective_of(self, on_gpu: bool) -> nn.Module:
         """From batches to losses, over ``self.network``."""
@@ -219,11 +219,14 @@ def flops_per_token(network: nn.Module) -> float:
 def run(config_path: Path, resume: Path | None = None) -> None:
     """Train as ``config_path`` (TOML) says; ``resume`` replaces its initial checkpoint. Writes ``log.jsonl`` and the
     checkpoints ``latest/`` and ``final/`` below the output folder; each is written whole or not at all."""
-    config = load_config(config_path)
+    config = load_config(config_path, TrainConfig)
     if resume is not None:
         config = msgspec.structs.replace(config, initial=resume)
     world = World.join()
     trainer = Trainer(config, world, config.shape.total)
+    if config.mixture.outline_shown:
+        assert isinstance(trainer.network, Network)
+        trainer.network.config = msgspec.structs.replace(trainer.network.config, outlines=True)
     source = Rows(
         config.corpus, config.initial, checkpoint.read_config(config.initial), config.shape, config.mixture,
         config.rows_per_pass, config.seed, world.rank, world.size,

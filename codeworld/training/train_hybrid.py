@@ -20,7 +20,7 @@ from codeworld.model.loss import linear_cross_entropy
 from codeworld.training.mask import Batch
 from codeworld.training.repository_rows import RepositoryRows, Stage
 from codeworld.training.stream import batches
-from codeworld.training.train import RunConfig, Trainer, World, finish
+from codeworld.training.train import RunConfig, Trainer, World, finish, load_config
 
 CURRICULUM = (Stage(2048, 0.5), Stage(4096, 0.15), Stage(8192, 0.1), Stage(16384, 0.1), Stage(32768, 0.15))
 
@@ -82,13 +82,6 @@ class HybridTrainer(Trainer):
         (folder / "tokenizer.json").write_bytes(tokenizer)
 
 
-def load_config(path: Path) -> HybridTrainConfig:
-    """Raises msgspec.ValidationError, OSError."""
-    return msgspec.toml.decode(
-        path.read_bytes(), type=HybridTrainConfig, dec_hook=lambda kind, value: kind(value)
-    )
-
-
 def run(config: HybridTrainConfig, model: str) -> None:
     """Train one model; writes ``log.jsonl``, ``latest/`` and ``final/`` below OUTPUT/MODEL."""
     config = msgspec.structs.replace(config, output=config.output / model)
@@ -114,7 +107,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--corpus", type=Path, help="instead of the configuration's")
     parser.add_argument("--max-steps", type=int, help="instead of the configuration's")
     given = parser.parse_args(arguments)
-    config = load_config(given.config)
+    config = load_config(given.config, HybridTrainConfig)
     for model in given.model:
         if model not in config.models:
             parser.error(f"{given.config} has no model {model}: {', '.join(config.models)}")

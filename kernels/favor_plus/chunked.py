@@ -21,9 +21,8 @@ def _one_chunk(
     """Exponents [H, C, M] of queries and keys, values [H, C, V], log-decays [H, C], state of [H, …]; H counts the heads
     of all sequences."""
     before = state.peak
-    if (
-        g is not None
-    ):  # relative to the chunk's end: what then is left over is the same for all features, and cancels
+    if g is not None:
+        # Relative to the chunk's end: what then is left over is the same for all features, and cancels.
         total = g.cumsum(1)
         keys, before = keys + (total[:, -1:] - total)[..., None], before + total[:, -1:]
     peak = torch.maximum(before.detach(), keys.detach().amax(1))

@@ -87,7 +87,7 @@ def test_a_run_can_be_shortened_while_it_runs(folder: Path) -> None:
 
 def test_a_step_that_cannot_be_dealt_out_is_refused(folder: Path) -> None:
     (folder / "bad.toml").write_text(CONFIG.format(folder=folder, name="bad", workers=0))
-    config = train.load_config(folder / "bad.toml")
+    config = train.load_config(folder / "bad.toml", train.TrainConfig)
     with pytest.raises(ValueError, match="no multiple of 3 processes"):
         train.Trainer(config, train.World(0, 3), config.shape.total)
 
