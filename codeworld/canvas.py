@@ -54,7 +54,8 @@ class InfillRequest(msgspec.Struct, frozen=True):
     seeds: tuple[Seed, ...] = ()
     max_candidates: int = 4
     steps: int = 0  # passes of the model per candidate at most; 0 = its default for the device
-    alternatives: int = 0  # second choices that are followed as well: for who can wait, twice the time or so
+    alternatives: int = 0  # second choices that are followed as well, and candidates compared by ``joint_nats``: for
+    # who can wait, twice the time or so
     least_logprob_nats: float = -1e9  # a fill that has become less likely than this is not finished
     sources: tuple[Source, ...] = (Source.VERIFIED, Source.RETRIEVED)  # the others added nothing to these
     given: tuple[str, ...] = ()  # fills to score (source GIVEN); those longer than a canvas are left out
@@ -66,9 +67,11 @@ class Candidate(msgspec.Struct, frozen=True):
 
     ``logprob_nats`` is the reader's own probability of ``text`` followed by the end of the hole, summed over
     ``tokens`` tokens; ``certainty`` is the denoiser's mean probability of the tokens it revealed, in [0, 1]
-    (0 when it was not asked); ``steps`` counts passes of the model. Of source REVISED it is the probability of the new
-    token against the old one, or, of the unchanged text, that the quality head finds no token of it wrong; of source
-    READ that of the line's least likely token.
+    (0 when it was not asked); ``steps`` counts passes of the model. ``joint_nats``, to be compared among the candidates
+    of one hole, is the reader's log-probability of the text and the beginning of the suffix, read as they stand behind
+    the prefix. Of source REVISED ``logprob_nats`` is the probability of the new token against the old one, or, of the
+    unchanged text, that the quality head finds no token of it wrong; of source READ that of the line's least likely
+    token.
     """
 
     text: str
@@ -78,6 +81,7 @@ class Candidate(msgspec.Struct, frozen=True):
     certainty: float = 0.0
     steps: int = 0
     seed: Seed | None = None
+    joint_nats: float | None = None
     confidence: float = 0.0  # calibrated probability of being exactly right; set by codeworld.ranking
 
 

@@ -55,6 +55,11 @@ def features(groups: Sequence[Sequence[Candidate]], shape: Shape = "line") -> li
         _features(group, logprobs[at], [*logprobs[:at], *logprobs[at + 1 :]])
         for at, group in enumerate(groups)
     ]
+    joint = [max((c.joint_nats for c in group if c.joint_nats is not None), default=None) for group in groups]
+    for at, (each, nats) in enumerate(zip(found, joint, strict=True)):
+        others = [other for other in (*joint[:at], *joint[at + 1 :]) if other is not None]
+        if nats is not None and others:
+            each |= {"joint_gap": _gap(nats, others), "joint_first": float(nats > max(others))}
     # Copying means less where several lines are missing: a span has weights of its own for what retrieval says.
     return found if shape == "line" else [{_span_name(name): each[name] for name in each} for each in found]
 
@@ -81,7 +86,7 @@ def _features(group: Sequence[Candidate], logprob: float, others: Sequence[float
     tokens = max(c.tokens for c in group)
     if tokens:
         logprob = max(logprob, _LEAST_LOGPROB_NATS)
-        gap = logprob - max(others) if others else _MOST_GAP_NATS
+        gap = _gap(logprob, others)
         sources = {c.source for c in group}
         found |= {f"from_{source.value}": 1.0 for source in sources}
         found |= {
@@ -92,10 +97,16 @@ def _features(group: Sequence[Candidate], logprob: float, others: Sequence[float
             "certainty": max(c.certainty for c in group),
             "agreement": math.log(len(group)),
             "sources": len(sources) - 1.0,
-            "gap": max(-_MOST_GAP_NATS, min(gap, _MOST_GAP_NATS)) / _MOST_GAP_NATS,
+            "gap": gap,
             "first": float(gap > 0),
         }
     return found
+
+
+def _gap(nats: float, others: Sequence[float]) -> float:
+    """How far ahead of the best other, in [-1, 1]."""
+    gap = nats - max(others) if others else _MOST_GAP_NATS
+    return max(-_MOST_GAP_NATS, min(gap, _MOST_GAP_NATS)) / _MOST_GAP_NATS
 
 
 def _seed_rank(seed: Seed) -> tuple[int, int]:

@@ -1,59 +1,73 @@
 #!/usr/bin/env bash
 # The steps of a training run on a borrowed GPU machine: no network, no git, files arrive and leave in pieces, and it goes
-# when nobody has called for half a minute. So: send every call below at once, one after the other, and never wait.
+# when nobody has called for half a minute. So: send every call below at once, one after the other, and never wait; what
+# is to happen between calls goes into a script that `start` runs beside them.
 #   setup DIR            DIR/wheels/*.whl and this checkout's packages (run it in the checkout)
-#   weights DIR          DIR/*: a part of the initial checkpoint
-#   shards DIR           DIR/*.jsonl.xz: a part of the corpus; more may come while training runs
-#   train CONFIG N MIN   on N GPUs; ends after MIN minutes
-#   follow S             wait S seconds, or until training has ended; the last figures
-#   ship NAME A B        parts A to B (0-7) of runs/main/NAME (latest or final), exported to int8, to $OUT
+#   put DIR              what else DIR holds: initial/ (a checkpoint in parts), corpus/ (shards; more may come while
+#                        training runs), holes/, parts/ (any files)
+#   start SCRIPT         run SCRIPT in the background
+#   train NAME CONFIG GPUS MINUTES [INITIAL [SED]]    on GPUS ("0" or "0,1,2,3"), as CONFIG edited by SED says
+#   await PATH S         wait until PATH (below the lease's folder) is there, S seconds at most
+#   follow T             wait until T seconds after setup began, or until nothing runs; the last figures
+#   ship NAME CHECKPOINT A B    parts A to B (0-7) of runs/NAME/CHECKPOINT (latest or final), exported to int8, to $OUT
 #   generate GPU NAME CHECKPOINT HOLES PARTS [option...]    candidates for holes, several processes on one GPU
 #   logs                 logs and candidates to $OUT
 set -u
 W=${LEASE:-/tmp/lease}
 export PYTHONPATH=$W/code:$W/site PYTHONUNBUFFERED=1 TOKENIZERS_PARALLELISM=false TORCHINDUCTOR_CACHE_DIR=$W/inductor
-mkdir -p "$W"/{code,initial,corpus/train,logs,runs,candidates}
+mkdir -p "$W"/{code,initial,corpus,holes,parts,logs,runs,candidates}
 
 setup() {
+  date +%s > "$W/began"
   python3 -m pip install -q --no-index --no-deps --no-compile --upgrade --target "$W/site" "$1"/wheels/*.whl || return 1
   cp -r codeworld kernels textdiff benchmarks configs scripts pyproject.toml "$W/code/"
+  # Not the command line: it wants packages that such a machine has not.
+  printf 'import pathlib, sys\nfrom codeworld.training.train import run\nif __name__ == "__main__":\n    run(pathlib.Path(sys.argv[1]))\n' > "$W/run.py"
   python3 -c 'import codeworld.training.train, codeworld.training.generate'  # what is missing is said now
+  nproc; cat /sys/fs/cgroup/cpu.max; nvidia-smi --query-gpu=name,clocks.max.sm,power.limit --format=csv,noheader
 }
-weights() { cp "$1"/* "$W/initial/"; }
-shards() { # renamed into place, for training looks for new ones
-  local shard
-  for shard in "$1"/*.jsonl.xz; do
-    cp "$shard" "$W/arriving" && mv "$W/arriving" "$W/corpus/train/${shard##*/}"
+put() {
+  local kind shard
+  for kind in initial holes parts; do [ ! -d "$1/$kind" ] || cp "$1/$kind"/* "$W/$kind/"; done
+  for shard in "$1"/corpus/*.jsonl.xz; do # renamed into place, for training looks for new ones
+    [ ! -e "$shard" ] || { cp "$shard" "$W/arriving" && mv "$W/arriving" "$W/corpus/${shard##*/}"; }
   done
+}
+start() {
+  cp "$1" "$W/plan.sh"
+  setsid nohup bash "$W/plan.sh" > "$W/logs/plan.log" 2>&1 < /dev/null &
+  sleep 1
 }
 train() {
-  sed "s#^initial = .*#initial = \"$W/initial\"#; s#^corpus = .*#corpus = \"$W/corpus/train\"#
-    s#^output = .*#output = \"$W/runs/main\"#; s#^minutes = .*#minutes = $3#" "$1" > "$W/main.toml"
-  # Not the command line: it wants packages that such a machine has not.
-  printf 'import pathlib, sys\nfrom codeworld.training.train import run\nrun(pathlib.Path(sys.argv[1]))\n' > "$W/run.py"
-  setsid nohup python3 -m torch.distributed.run --standalone --nproc-per-node "$2" "$W/run.py" "$W/main.toml" \
-    > "$W/logs/main.log" 2>&1 < /dev/null &
-  sleep 2
+  local name=$1 gpus=$3 processes launch=python3
+  processes=$(tr ',' '\n' <<< "$gpus" | wc -l)
+  sed "s#^initial = .*#initial = \"${5:-$W/initial}\"#; s#^corpus = .*#corpus = \"$W/corpus\"#
+    s#^output = .*#output = \"$W/runs/$name\"#; s#^minutes = .*#minutes = $4#; ${6:-}" "$2" > "$W/$name.toml"
+  [ "$processes" = 1 ] || launch="python3 -m torch.distributed.run --standalone --nproc-per-node $processes"
+  CUDA_VISIBLE_DEVICES=$gpus OMP_NUM_THREADS=1 setsid nohup $launch "$W/run.py" "$W/$name.toml" \
+    > "$W/logs/$name.log" 2>&1 < /dev/null &
+}
+running() { pgrep -f "$W/[a-z]*.toml|training.generat[e]|plan[.]sh" > /dev/null; }
+await() {
+  local second
+  for second in $(seq "$2"); do [ ! -e "$W/$1" ] || break; sleep 1; done
 }
 follow() {
-  local second
-  for second in $(seq "$1"); do
-    sleep 1
-    [ "$second" -lt 20 ] || pgrep -f 'mai[n].toml' > /dev/null || break
-  done
-  tail -n 2 "$W/logs/main.log" | cut -c1-300
-  nvidia-smi --query-gpu=utilization.gpu,clocks.sm,power.draw --format=csv,noheader
+  local log
+  while [ $(($(date +%s) - $(< "$W/began"))) -lt "$1" ] && running; do sleep 1; done
+  for log in "$W"/logs/*.log; do [ ! -s "$log" ] || { echo "== ${log##*/}"; tail -n 2 "$log" | cut -c1-300; }; done
+  nvidia-smi --query-gpu=utilization.gpu,clocks.sm,power.draw,temperature.gpu,clocks_event_reasons.active --format=csv,noheader
+  grep -h throttled /sys/fs/cgroup/cpu.stat; uptime; wc -l "$W"/candidates/* 2> /dev/null | tail -n 1
 }
 ship() {
-  local part
-  [ -d "$W/ship-$1" ] || CUDA_VISIBLE_DEVICES='' python3 -c "
+  local made=$W/ship-$1-$2 part
+  [ -d "$made" ] || CUDA_VISIBLE_DEVICES='' python3 -c "
 from pathlib import Path
 from codeworld.model import checkpoint
-made = Path('$W/ship-$1.new')
-checkpoint.export(Path('$W/runs/main/$1'), made)
-made.rename('$W/ship-$1')"
-  for part in $(seq "$2" "$3"); do cp "$W/ship-$1/model-$part.safetensors" "$OUT/"; done
-  cp "$W/ship-$1/config.json" "$OUT/"
+checkpoint.export(Path('$W/runs/$1/$2'), Path('$made.new'))
+Path('$made.new').rename('$made')"
+  for part in $(seq "$3" "$4"); do cp "$made/model-$part.safetensors" "$OUT/"; done
+  cp "$made/config.json" "$OUT/"
 }
 generate() {
   local gpu=$1 name=$2 checkpoint=$3 holes=$4 parts=$5 part
@@ -64,6 +78,6 @@ generate() {
       > "$W/logs/$name-$part.log" 2>&1 < /dev/null &
   done
 }
-logs() { tar cJf "$OUT/logs.tar.xz" -C "$W" logs candidates $(cd "$W" && ls runs/*/log.jsonl); }
+logs() { tar cJf "$OUT/logs.tar.xz" -C "$W" logs candidates $(cd "$W" && ls runs/*/log.jsonl *.toml); }
 
-"$@"
+[ "${BASH_SOURCE[0]}" != "$0" ] || "$@"

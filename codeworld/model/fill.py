@@ -15,22 +15,33 @@ from codeworld.model.tokenizer import END, FILL
 def score(reader: Reader, context: Context, fills: list[list[int]]) -> list[Tensor]:
     """Log-probability in nats of each token of each fill and of the end of the hole behind it, [len(fill) + 1] fp32,
     in one pass. The fills begin with the healed token."""
-    ids: list[int] = []
-    positions: list[int] = []
-    owner: list[int] = []
-    for i, fill in enumerate(fills):
-        ids += [FILL, *fill]
-        positions += range(context.position, context.position + len(fill) + 1)
-        owner += [i] * (len(fill) + 1)
+    return _read(reader, context, [([FILL, *fill], [*fill, END]) for fill in fills])
+
+
+def joint(reader: Reader, context: Context, texts: list[list[int]]) -> list[Tensor]:
+    """Log-probability in nats, [len(text)] fp32, of each token of each text as what simply comes next behind the
+    prefix, the suffix unseen: of a fill and the text behind the hole together. In one pass; texts begin with the healed
+    token."""
+    last = reader.prefix_ids[-1]  # read once more, for what it predicts
+    plain = Context(reader.suffix_tokens, context.end - 1, context.position - 1, context.head)
+    return _read(reader, plain, [([last, *text[:-1]], text) for text in texts])
+
+
+@torch.inference_mode()
+def _read(reader: Reader, context: Context, rows: list[tuple[list[int], list[int]]]) -> list[Tensor]:
+    """For each (tokens, the tokens that they should predict): the log-probabilities of the latter."""
+    ids = [token for tokens, _ in rows for token in tokens]
+    positions = [context.position + i for tokens, _ in rows for i in range(len(tokens))]
+    owner = [at for at, (tokens, _) in enumerate(rows) for _ in tokens]
     device = reader.like.device
     group = torch.tensor(owner, device=device)
     order = torch.arange(len(ids), device=device)
     own = (group[:, None] == group) & (order[:, None] >= order)
     x = reader.network.embed(torch.tensor([ids], device=device))
     hidden = reader.segment(context, x, torch.tensor(positions, device=device), own)
-    targets = torch.tensor([t for fill in fills for t in (*fill, END)], device=device)
+    targets = torch.tensor([token for _, wanted in rows for token in wanted], device=device)
     logprobs = reader.network.logits(hidden).float().log_softmax(-1).gather(1, targets[:, None])[:, 0].cpu()
-    return list(torch.split(logprobs, [len(f) + 1 for f in fills]))
+    return list(torch.split(logprobs, [len(tokens) for tokens, _ in rows]))
 
 
 @torch.inference_mode()

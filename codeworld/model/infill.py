@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -39,6 +39,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     span_passes: int = 48
     continued: int = 256  # tokens of a continuation where nothing follows
     turn_margin_nats: float = 3.0  # an alternative may be so much less likely than the greedy fill
+    joint_chars: int = 240  # of the suffix, where candidates are compared by what follows them
     seeds: int = 3  # retrieved lines that are scored
     edited: int = 1  # and those that are tried with noise
     edit_steps: int = 2
@@ -108,6 +109,8 @@ class Infiller:
             found += self._given(context, request.given, should_stop)
         if Source.VERIFIED in request.sources and open_end:  # last, for it reads another context
             found += self._continued(request, should_stop)
+        if request.alternatives and not open_end:
+            found = self._compared(context, found, request.suffix, should_stop)
         found.sort(key=lambda c: -c.logprob_nats)
         return self._reply(found[: request.max_candidates], begin)
 
@@ -260,18 +263,30 @@ class Infiller:
             (t, i) for t, i in zip(texts, ids, strict=True) if len(i) < self.reader.config.canvas_tokens
         ]
         found: list[Candidate] = []
-        while waiting:
-            if should_stop():
-                raise Stopped
-            size = 0
-            batch = [one for one in waiting if (size := size + len(one[1]) + 1) <= SEGMENT]
-            waiting = waiting[len(batch) :]
+        for batch in batched(waiting, should_stop):
             scores = fill.score(self.reader, context, [ids for _, ids in batch])
             found += [
                 Candidate(text, Source.GIVEN, float(score.sum()), len(ids), steps=1)
                 for (text, ids), score in zip(batch, scores, strict=True)
             ]
         return found
+
+    def _compared(
+        self, context: Context, found: list[Candidate], suffix: str, should_stop: Callable[[], bool]
+    ) -> list[Candidate]:
+        """The candidates with ``joint_nats``, unless there is nothing to compare."""
+        head, following = context.head.decode("utf-8", "replace"), suffix[: self.profile.joint_chars]
+        texts = {text: self.tokenizer.encode(head + text + following) for text in {c.text for c in found}}
+        if len(texts) < 2:
+            return found
+        nats = {
+            text: float(logprobs.sum())
+            for batch in batched(texts.items(), should_stop)
+            for (text, _), logprobs in zip(
+                batch, fill.joint(self.reader, context, [ids for _, ids in batch]), strict=True
+            )
+        }
+        return [msgspec.structs.replace(c, joint_nats=nats[c.text]) for c in found]
 
     def _candidate(self, context: Context, draft: Draft, logprob_nats: float) -> Candidate:
         text = self.tokenizer.decode(draft.ids)[len(context.head.decode("utf-8", "replace")) :]
@@ -297,6 +312,26 @@ class Infiller:
         gc.collect()
         if self.device.startswith("cuda"):
             torch.cuda.empty_cache()
+
+
+def batched(
+    texts: Iterable[tuple[str, list[int]]], should_stop: Callable[[], bool]
+) -> Iterator[list[tuple[str, list[int]]]]:
+    """As many of the (text, ids) at a time as one pass holds with a token before each. Raises Stopped."""
+    batch: list[tuple[str, list[int]]] = []
+    size = 0
+    for text, ids in texts:
+        if batch and size + len(ids) + 1 > SEGMENT:
+            if should_stop():
+                raise Stopped
+            yield batch
+            batch, size = [], 0
+        batch.append((text, ids))
+        size += len(ids) + 1
+    if batch:
+        if should_stop():
+            raise Stopped
+        yield batch
 
 
 def load(device: str = "auto", path: Path | None = None) -> Infiller:

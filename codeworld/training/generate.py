@@ -39,12 +39,13 @@ class Generation(msgspec.Struct, frozen=True):
 
 
 def generate(
-    model: infill.Infiller, hole: Hole, steps: int = 0, sources: tuple[Source, ...] = tuple(Source)
-) -> Generation:
+    model: infill.Infiller, hole: Hole, steps: int = 0, sources: tuple[Source, ...] = tuple(Source),
+    alternatives: int = 0,
+) -> Generation:  # fmt: skip
     """Ask these sources for one hole."""
     request = InfillRequest(
         prefix=hole.prefix, suffix=hole.suffix, path=hole.path, outline=hole.outline, shape=hole.shape,
-        seeds=hole.seeds, max_candidates=16, steps=steps, sources=sources,
+        seeds=hole.seeds, max_candidates=16, steps=steps, sources=sources, alternatives=alternatives,
     )  # fmt: skip
     reply = model.infill(request)
     return Generation(hole.id, reply.candidates, reply.latency_ms, reply.device, reply.model)
@@ -58,6 +59,7 @@ def main() -> None:
     parser.add_argument("--model", type=Path, default=None)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--steps", type=int, default=0)
+    parser.add_argument("--alternatives", type=int, default=0, help="second choices that are followed")
     parser.add_argument("--part", type=int, default=0, help="do every PARTS-th hole, beginning with this one")
     parser.add_argument("--sources", default=",".join(Source), help="comma-separated; default: all")
     parser.add_argument("--no-outline", action="store_true", help="show the file only")
@@ -72,7 +74,7 @@ def main() -> None:
             hole = msgspec.json.decode(line, type=Hole)
             if arguments.no_outline:
                 hole = msgspec.structs.replace(hole, outline="")
-            result = generate(model, hole, arguments.steps, sources)
+            result = generate(model, hole, arguments.steps, sources, arguments.alternatives)
             out.write(msgspec.json.encode(result) + b"\n")
 
 

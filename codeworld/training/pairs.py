@@ -67,6 +67,7 @@ class Mixture(msgspec.Struct, frozen=True, kw_only=True):
     path_shown: float = 0.5
     outline_shown: float = 0.0  # of the pieces with a path, where the row has room for OUTLINE_ROOM tokens
     no_suffix: float = 0.06
+    excerpts: float = 0.0  # of the functions at a file's top level, seen once more as files of their own
     repeats: dict[str, int] = {}  # repositories that are seen so many times an epoch
 
 
@@ -183,9 +184,7 @@ class RowBuilder:
             yield self._with_holes(row, pieces)
 
     def _opening(self, path: str) -> list[int]:
-        if self.rng.random() >= self.mixture.path_shown:
-            return [EOF]
-        return self.tokenizer.opening(path)
+        return self.tokenizer.opening(path if self.rng.random() < self.mixture.path_shown else "")
 
     def _outline(self, source: SourceFile, start: int, end: int, opening: list[int], room: int) -> str:
         """Of the file without characters [start, end), the most that the piece can hold: what the outline takes of the

@@ -19,6 +19,7 @@ from tree_sitter import Language, Parser
 from codeworld.model.config import ModelConfig
 from codeworld.model.tokenizer import CodeTokenizer
 from codeworld.training.cuts import SourceFile
+from codeworld.training.excerpts import with_excerpts
 from codeworld.training.pairs import Mixture, RowBuilder, RowShape
 
 POOLED_BATCHES = 8
@@ -111,7 +112,8 @@ class Rows(IterableDataset[dict[str, Tensor]]):
             CodeTokenizer(self.model / "tokenizer.json"), labels, self.config, self.shape, self.mixture, rng
         )
         pool: list[dict[str, np.ndarray]] = []  # a long file's rows are spread over many batches
-        for row in builder.rows(iter(Files(self.folder, part, parts, self.seed, self.mixture.repeats))):
+        files = Files(self.folder, part, parts, self.seed, self.mixture.repeats)
+        for row in builder.rows(with_excerpts(files, self.mixture.excerpts, rng)):
             pool.append(row.arrays())
             if len(pool) == POOLED_BATCHES * self.batch_rows:
                 rng.shuffle(pool)

@@ -148,6 +148,7 @@ class Trainer:
         self.network = self.load(config.initial).to(world.device)
         self.optimisers = optim.make(self.network, config.optimiser)
         self.objective = self.objective_of(world.device.type == "cuda")
+        self.waited_s = 0.0  # for batches: a run that waits needs more workers or cheaper rows
         if world.size > 1:
             self.objective = DistributedDataParallel(self.objective, gradient_as_bucket_view=True)
 
@@ -183,7 +184,10 @@ class Trainer:
             last = i + 1 == self.passes
             alone = isinstance(self.objective, DistributedDataParallel) and not last
             with self.objective.no_sync() if alone else nullcontext():  # type: ignore[operator]
-                loss, parts = self.objective(self._sent(next(source)))
+                begin = time.monotonic()
+                batch = next(source)
+                self.waited_s += time.monotonic() - begin
+                loss, parts = self.objective(self._sent(batch))
                 (loss / self.passes).backward()
         norm = torch.nn.utils.clip_grad_norm_(self.network.parameters(), self.config.optimiser.clip)
         optim.set_rate(self.optimisers, fraction)
@@ -282,7 +286,7 @@ class _Log:
     """Prints and writes a line of figures now and then; rank 0's work."""
 
     def __init__(self, trainer: Trainer, out: Any, compile_s: float) -> None:
-        self.world, self.out = trainer.world, out
+        self.trainer, self.world, self.out = trainer, trainer.world, out
         self.tokens_per_step = trainer.config.rows_per_step * trainer.row_tokens
         self.flops = trainer.flops_per_step() / self.tokens_per_step
         name = torch.cuda.get_device_name() if self.world.device.type == "cuda" else "cpu"
@@ -298,7 +302,9 @@ class _Log:
         now = time.monotonic()
         rate = (step - self.step) * self.tokens_per_step / (now - self.last)
         record = {"step": step, "tokens": step * self.tokens_per_step, "seconds": round(now - self.begin, 1),
-                  "tokens_per_s": round(rate), **values}  # fmt: skip
+                  "tokens_per_s": round(rate), "waited": round(self.trainer.waited_s / (now - self.last), 3),
+                  **values}  # fmt: skip
+        self.trainer.waited_s = 0.0
         if self.peak:
             record["of_peak"] = round(rate * self.flops / self.peak, 3)
         self.last, self.step = now, step

@@ -2,10 +2,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from codeworld.canvas import InfillRequest, Seed, Source
-from codeworld.model import checkpoint, infill
+from codeworld.model import checkpoint, fill, infill
 
 PREFIX = "import os\n\n\ndef size(path: str) -> int:\n    return os.pa"
 SUFFIX = "\n\n\nprint(size('x'))\n"
@@ -81,6 +82,27 @@ def test_given_fills_are_scored_as_if_each_were_alone(tiny: Path, model: infill.
     assert set(together) == set(texts)
     for text in texts[::20]:
         assert scores((text,))[text] == pytest.approx(together[text], abs=1e-3)
+
+
+def test_candidates_are_compared_by_the_whole_text_read_as_it_stands(
+    tiny: Path, model: infill.Infiller
+) -> None:
+    network = checkpoint.load(tiny).eval().requires_grad_(False)  # fp32, see above
+    exact = infill.Infiller(network, model.tokenizer, "cpu", infill.CPU)
+    seeds = tuple(Seed(f"th, {i})", 1, 1, 1) for i in range(3))
+    request = InfillRequest(PREFIX, SUFFIX, "a.py", "span", seeds, alternatives=1, max_candidates=9)
+    found = exact.infill(request).candidates
+    assert len({c.text for c in found}) > 2
+
+    for one in found:
+        context = exact.reader.context(PREFIX, SUFFIX, "a.py")
+        ids = exact.tokenizer.encode(context.head.decode() + one.text + SUFFIX)
+        (logprobs,) = fill.joint(exact.reader, context, [ids])
+        assert one.joint_nats == pytest.approx(float(logprobs.sum()), abs=1e-3)
+        nats = exact.reader.surprise(PREFIX + one.text + SUFFIX, "a.py")[1]  # the last token may go on: left out
+        assert nats[1 - len(ids) :] == pytest.approx((-logprobs[:-1]).tolist(), abs=1e-3)
+    again = exact.infill(msgspec.structs.replace(request, alternatives=0)).candidates
+    assert {c.joint_nats for c in again} == {None}
 
 
 def test_a_given_fill_longer_than_a_canvas_is_left_out(model: infill.Infiller) -> None:
