@@ -54,7 +54,9 @@ class InfillRequest(msgspec.Struct, frozen=True):
     seeds: tuple[Seed, ...] = ()
     max_candidates: int = 4
     steps: int = 0  # passes of the model per candidate at most; 0 = its default for the device
-    alternatives: int = 0  # second choices that are followed as well, and candidates compared by ``joint_nats``: for
+    alternatives: int = (
+        0  # second choices that are followed as well, and candidates compared by ``joint_nats``: for
+    )
     # who can wait, twice the time or so
     least_logprob_nats: float = -1e9  # a fill that has become less likely than this is not finished
     sources: tuple[Source, ...] = (Source.VERIFIED, Source.RETRIEVED)  # the others added nothing to these

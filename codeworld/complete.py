@@ -56,6 +56,7 @@ def prepare(
         path=path,
         seeds=_seeds(snapshot, cursor_char, path, index, settings),
         shape="span" if settings.multiline else "line",
+        repository=index.definitions if index is not None and path else None,
     )
     if settings.threshold is None and not settings.multiline:
         request = msgspec.structs.replace(request, least_logprob_nats=_LEAST_LOGPROB_NATS)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import msgspec
 
 from codeworld.canvas import InfillRequest, Seed, Shape
@@ -13,6 +15,7 @@ PREFIX_CHARS = 6_000
 SUFFIX_CHARS = 2_000
 JUMP_CHARS = 2_000  # the prefix starts at such a multiple, so that typing does not move it and cached states stay valid
 OUTLINE_JUMP_CHARS = 500
+_OUTLINED_CHARS = 60_000  # on each side: so that a file of a megabyte costs a keystroke no more than others
 _READ_CHARS = 1_250  # before the cursor, at least, next to an outline
 _MARGIN_CHARS = 4_000  # a key block that begins or ends outside of what is read is still a key block
 
@@ -59,7 +62,14 @@ def _outline(text: str, cursor_char: int, path: str, repository: Definitions) ->
     start = max(0, (cursor_char - _READ_CHARS) // OUTLINE_JUMP_CHARS * OUTLINE_JUMP_CHARS)
     start = text.rfind("\n", 0, start) + 1
     end = min(len(text), -(-cursor_char // OUTLINE_JUMP_CHARS) * OUTLINE_JUMP_CHARS)
-    return mask(_with_lf(outline(text, start, end, brought_by(text, path, repository))))
+    first, last = max(0, start - _OUTLINED_CHARS), end + _OUTLINED_CHARS
+    brought = brought_by(text[first:last], path, repository)
+    return _outlined(text[first:start], text[end:last], tuple(brought))
+
+
+@lru_cache(maxsize=16)  # documents; typing changes neither part
+def _outlined(before: str, after: str, brought: tuple[str, ...]) -> str:
+    return mask(_with_lf(outline(before + after, len(before), len(before), brought)))
 
 
 def _prefix_start(text: str, cursor_char: int) -> int:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import posixpath
 import re
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Final, NamedTuple
 
 SIGNATURE_CHARS: Final = 200  # of one function or field, cut there
@@ -186,24 +186,33 @@ class Definitions:
     """What the files of a repository define. Paths are strings relative to its root. Not thread-safe."""
 
     def __init__(self) -> None:
+        self._texts: dict[str, Callable[[], str]] = {}  # of the files that nobody has asked for
         self._files: dict[str, _File] = {}
         self._modules = Modules()
 
     def __len__(self) -> int:
-        return len(self._files)
+        return len(self._files) + len(self._texts)
 
-    def update(self, path: str, text: str) -> None:
-        """Take ``text`` as the file's content now."""
-        imported = {
-            here: (one.module, there) for one in imports(text) for there, here in one.names if one.module
-        }
+    def update(self, path: str, text: Callable[[], str]) -> None:
+        """The file's content is now what ``text()`` says once something of it is imported."""
         self._modules.add(path)
-        self._files[path] = _File(_shown_to_others(text), imported)
+        self._files.pop(path, None)
+        self._texts[path] = text
 
     def remove(self, path: str) -> None:
         """Forget a file; nothing happens when it is not there."""
         self._files.pop(path, None)
+        self._texts.pop(path, None)
         self._modules.remove(path)
+
+    def _file(self, path: str) -> _File:
+        if path in self._texts:
+            text = self._texts.pop(path)()
+            imported = {
+                here: (one.module, there) for one in imports(text) for there, here in one.names if one.module
+            }
+            self._files[path] = _File(_shown_to_others(text), imported)
+        return self._files[path]
 
     def imported(self, path: str, statements: list[Import]) -> Iterator[str]:
         """The signatures, in their order, of what these import statements of the file ``path`` bring from this
@@ -218,7 +227,7 @@ class Definitions:
         path = self._modules.resolve(importer, module)
         if not path:
             return ""
-        file = self._files[path]
+        file = self._file(path)
         if name in file.signatures:
             return file.signatures[name]
         if hops and name in file.imported:

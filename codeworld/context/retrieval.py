@@ -16,11 +16,13 @@ from array import array
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from itertools import islice, repeat
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 from codeworld.canvas import Seed
+from codeworld.context.definitions import Definitions
 from codeworld.context.secrets import mask
 
 SUFFIXES = (".py", ".pyi")
@@ -94,6 +96,7 @@ class RepositoryIndex:
         self._slot: dict[str, int] = {}
         self._files: dict[int, _File] = {}
         self._next_slot = 0
+        self.definitions = Definitions()  # of the same files
 
     def __len__(self) -> int:
         return len(self._files)
@@ -141,6 +144,7 @@ class RepositoryIndex:
             slot = self._slot[path] = self._next_slot
             self._next_slot += 1
         self._files[slot] = file = self._read(path, text, slot)
+        self.definitions.update(path, partial(self._text_of, slot))
         for number in set(old).difference(file.lines):
             self._forget(number, slot)
 
@@ -148,6 +152,7 @@ class RepositoryIndex:
         """Forget a file; nothing happens when it is not in the index."""
         slot = self._slot.pop(path, None)
         if slot is not None:
+            self.definitions.remove(path)
             for number in set(self._files.pop(slot).lines):
                 self._forget(number, slot)
 
@@ -242,6 +247,14 @@ class RepositoryIndex:
             if (named := _SYMBOL.match(line)) is not None:
                 symbols.append((sys.intern(named[1] or named[2]), at))
         return _File(numbers, bytes(indents), tuple(symbols), sys.intern(posixpath.dirname(path)))
+
+    def _text_of(self, slot: int) -> str:
+        """A file's non-blank lines."""
+        file = self._files[slot]
+        return "".join(
+            f"{' ' * indent}{self._text[number]}\n"
+            for number, indent in zip(file.lines, file.indents, strict=True)
+        )
 
     def _intern(self, line: str, slot: int) -> int:
         number = self._number.get(line)

@@ -38,7 +38,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     line_passes: int = 16
     span_passes: int = 48
     continued: int = 256  # tokens of a continuation where nothing follows
-    turn_margin_nats: float = 3.0  # an alternative may be so much less likely than the greedy fill
+    turn_margin_nats: float = 5.0  # an alternative may be so much less likely than the greedy fill
     joint_chars: int = 240  # of the suffix, where candidates are compared by what follows them
     seeds: int = 3  # retrieved lines that are scored
     edited: int = 1  # and those that are tried with noise

@@ -17,6 +17,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -187,7 +188,7 @@ def finish(job: tuple[Path, Path, dict[str, str], Path | None]) -> RepositoryRep
             kept.append(item)
     defined = Definitions()
     for item in kept:
-        defined.update(item.path, item.text)
+        defined.update(item.path, partial(str, item.text))
     if report.role == "train":
         kept = _cap(kept, report)
     for item in kept:

@@ -26,7 +26,6 @@ import msgspec
 
 from codeworld.canvas import InfillRequest, Seed, Shape
 from codeworld.context.budget import build_request
-from codeworld.context.definitions import Definitions
 from codeworld.context.retrieval import RepositoryIndex
 
 Kind = Literal["rest", "line", "block", "single", "multi", "random", "function"]
@@ -150,10 +149,8 @@ def repository_holes(
 ) -> Iterator[Hole]:
     """Holes of one repository's ``(path, text)`` files, seeds retrieved from the repository without each hole."""
     index = RepositoryIndex()
-    defined = Definitions()
     for path, text in sorted(files):
         index.update(path, text)
-        defined.update(path, text)
     for number, place in enumerate(places(files, counts, seed)):
         before, after = place.text[: place.start_char], place.text[place.end_char :]
         *lines_before, line_prefix = before.split("\n")
@@ -171,7 +168,7 @@ def repository_holes(
             path=place.path,
             seeds=seeds,
             shape=shape,
-            repository=defined,
+            repository=index.definitions,
         )
         yield Hole(
             f"{repo}/{place.kind}/{number}",

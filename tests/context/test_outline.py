@@ -62,12 +62,16 @@ def main() -> None: ...
 """
 
 
+def put(repository: Definitions, path: str, text: str) -> None:
+    repository.update(path, lambda: text)
+
+
 @pytest.fixture
 def repository() -> Definitions:
     found = Definitions()
-    found.update("src/pkg/store.py", STORE)
-    found.update("src/pkg/__init__.py", "from .store import open_store\n")
-    found.update("tests/copy/other/store.py", "LIMIT = 3\n")
+    put(found, "src/pkg/store.py", STORE)
+    put(found, "src/pkg/__init__.py", "from .store import open_store\n")
+    put(found, "tests/copy/other/store.py", "LIMIT = 3\n")
     return found
 
 
@@ -105,12 +109,12 @@ def test_what_is_gone_is_not_brought(repository: Definitions) -> None:
     repository.remove("src/pkg/store.py")
     repository.remove("src/pkg/store.py")
     assert brought_by(USER, "src/app.py", repository) == []
-    repository.update("src/pkg/store.py", "LIMIT = 11\n")
+    put(repository, "src/pkg/store.py", "LIMIT = 11\n")
     assert brought_by(USER, "src/app.py", repository) == ["LIMIT = 11"]
 
 
 def test_relative_imports(repository: Definitions) -> None:
-    repository.update("src/pkg/sub/deep.py", "")
+    put(repository, "src/pkg/sub/deep.py", "")
     for path, statement in (
         ("src/pkg/a.py", "from .store import LIMIT"),
         ("src/pkg/sub/deep.py", "from ..store import LIMIT"),
@@ -141,7 +145,7 @@ def test_it_keeps_to_its_budget(repository: Definitions, chars: int) -> None:
 def test_it_does_not_depend_on_what_is_in_the_gap(repository: Definitions) -> None:
     """Whatever stands in the hole, or is typed there, the outline is the same, unless it is an import."""
     text, chance = Path(complete.__file__).read_text(), random.Random(3)
-    repository.update("codeworld/canvas.py", "class Seed:\n    text: str\n")
+    put(repository, "codeworld/canvas.py", "class Seed:\n    text: str\n")
     first = text.index("def prepare")
     for _ in range(50):
         start = text.rfind("\n", 0, chance.randrange(first, len(text) - 200)) + 1
@@ -155,7 +159,7 @@ def test_it_does_not_depend_on_what_is_in_the_gap(repository: Definitions) -> No
 
 def test_a_request_has_it_and_it_stays_while_somebody_types() -> None:
     others = Definitions()
-    others.update("pkg/store.py", STORE)
+    put(others, "pkg/store.py", STORE)
     text = "from pkg.store import Store\n" + "x = 1\n" * 900 + "def after(): ...\n"
     ask = [
         build_request(text[:at] + typed + text[at:], at + len(typed), path="a.py", repository=others)

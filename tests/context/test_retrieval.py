@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from codeworld.canvas import Seed
+from codeworld.context.outline import brought_by
 from codeworld.context.retrieval import RepositoryIndex, Symbol
 from tests.planted import PLANTED
 
@@ -178,3 +179,17 @@ def test_no_secret_is_kept() -> None:
 def test_build_stops_when_asked(tmp_path: Path) -> None:
     (tmp_path / "b.py").write_text("x = 1\n")
     assert len(RepositoryIndex.build(tmp_path, OnlyB(), should_stop=lambda: True)) == 0
+
+
+def test_the_definitions_are_those_of_the_files_as_they_are_now() -> None:
+    index = RepositoryIndex()
+    index.update(
+        "pkg/store.py", "class Store:\n\n    def get(self, key: str) -> bytes:\n        return b''\n"
+    )
+    index.update("app.py", "from pkg.store import Store, open_store\n")
+    said = lambda: brought_by("from pkg.store import Store, open_store\n", "app.py", index.definitions)  # noqa: E731
+    assert said() == ["class Store:\n    def get(self, key: str) -> bytes:"]
+    index.update("pkg/store.py", "def open_store(root):\n    return root\n")
+    assert said() == ["def open_store(root):"]
+    index.remove("pkg/store.py")
+    assert said() == []

@@ -99,7 +99,9 @@ def test_candidates_are_compared_by_the_whole_text_read_as_it_stands(
         ids = exact.tokenizer.encode(context.head.decode() + one.text + SUFFIX)
         (logprobs,) = fill.joint(exact.reader, context, [ids])
         assert one.joint_nats == pytest.approx(float(logprobs.sum()), abs=1e-3)
-        nats = exact.reader.surprise(PREFIX + one.text + SUFFIX, "a.py")[1]  # the last token may go on: left out
+        nats = exact.reader.surprise(PREFIX + one.text + SUFFIX, "a.py")[
+            1
+        ]  # the last token may go on: left out
         assert nats[1 - len(ids) :] == pytest.approx((-logprobs[:-1]).tolist(), abs=1e-3)
     again = exact.infill(msgspec.structs.replace(request, alternatives=0)).candidates
     assert {c.joint_nats for c in again} == {None}
