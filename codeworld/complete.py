@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 
 from codeworld import ranking
-from codeworld.canvas import Accept, Candidate, InfillReply, InfillRequest, Reject, Seed, Verdict
+from codeworld.canvas import Accept, Candidate, InfillReply, InfillRequest, Reject, Seed, Shape, Verdict
 from codeworld.context.budget import build_request
 from codeworld.context.ignore import IgnoreRules
 from codeworld.context.retrieval import RepositoryIndex
@@ -55,7 +55,7 @@ def prepare(
         cursor_char,
         path=path,
         seeds=_seeds(snapshot, cursor_char, path, index, settings),
-        shape="span" if settings.multiline else "line",
+        shape=_shape(settings),
         repository=index.definitions if index is not None and path else None,
     )
     if settings.threshold is None and not settings.multiline:
@@ -69,7 +69,7 @@ def choose(snapshot: Snapshot, cursor_char: int, reply: InfillReply, settings: C
     Without one, the reason is that of the most confident candidate; "no-candidate" when the reply is empty, and
     "below-threshold" when nobody would trust it.
     """
-    ranked = ranking.rank(reply.candidates)
+    ranked = ranking.rank(reply.candidates, shape=_shape(settings))
     threshold = ranking.DEFAULT_THRESHOLD if settings.threshold is None else settings.threshold
     first_refusal: Reject | None = None
     for candidate in ranked:
@@ -90,6 +90,10 @@ def continuations(snapshot: Snapshot, cursor_char: int, text: str) -> Iterator[t
             indent += accepted.indent_unit
         below = accepted.newline + indent
         yield accepted.edited(end, end, below), end + len(below)
+
+
+def _shape(settings: CompletionSettings) -> Shape:
+    return "span" if settings.multiline else "line"
 
 
 def _judge(

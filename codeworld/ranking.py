@@ -11,23 +11,26 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
+from typing import Literal
 
 import msgspec
 
 from codeworld.canvas import Candidate, Seed, Shape, Source
 
-__all__ = ["DEFAULT_THRESHOLD", "Weights", "confidence", "features", "merge", "rank"]
+__all__ = ["DEFAULT_THRESHOLD", "Weights", "confidence", "features", "kind", "merge", "rank"]
 
 _LEAST_LOGPROB_NATS = -30.0
 _MOST_GAP_NATS = 10.0
 
 
 class Weights(msgspec.Struct, frozen=True):
-    """``with_model`` and ``without_model``: feature → weight; a feature without weight counts nothing."""
+    """``with_model``, ``without_model`` and ``compared`` (by ``joint_nats``): feature → weight; a feature without
+    weight counts nothing."""
 
     threshold: float
     with_model: dict[str, float]
     without_model: dict[str, float]
+    compared: dict[str, float] = {}
     fitted: dict[str, str] = {}  # on what, when, by which command
 
 
@@ -113,10 +116,16 @@ def _seed_rank(seed: Seed) -> tuple[int, int]:
     return seed.order, seed.support
 
 
+def kind(found: Mapping[str, float]) -> Literal["with_model", "without_model", "compared"]:
+    """Which weights apply to a candidate with these features."""
+    if "log_tokens" not in found:
+        return "without_model"
+    return "compared" if "joint_gap" in found else "with_model"
+
+
 def confidence(found: Mapping[str, float], weights: Weights | None = None) -> float:
     """Probability, in [0, 1], that a candidate with these features is exactly right."""
-    weights = weights or packaged_weights()
-    chosen = weights.with_model if "log_tokens" in found else weights.without_model
+    chosen: dict[str, float] = getattr(weights or packaged_weights(), kind(found))
     score = sum(chosen.get(name, 0.0) * value for name, value in found.items())
     return 1 / (1 + math.exp(-max(-30.0, min(score, 30.0))))
 

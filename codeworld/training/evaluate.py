@@ -68,6 +68,7 @@ def served(_: Hole, generation: Generation) -> tuple[Candidate, ...]:
 
 
 COPYING = "copying alone"
+PATIENT = "as served to who can wait"  # with alternatives, compared by what follows
 SYSTEMS: dict[str, Callable[[Hole, Generation], tuple[Candidate, ...]]] = {
     COPYING: copied,
     "denoiser, verified by the reader": of_sources(Source.VERIFIED),
@@ -95,16 +96,24 @@ def evaluate(
     infill: Callable[[InfillRequest], InfillReply] | None,
     holes: Sequence[Hole],
     generations: Iterable[Generation] = (),
+    patient: Sequence[Generation] = (),
 ) -> list[report.Row]:
-    """A row for each system and kind of hole. Without ``infill`` the generations given are judged; a system that has
+    """A row for each system and kind of hole; ``patient``, made with alternatives, may be of some
+    holes only. Without ``infill`` the generations given are judged; a system that has
     no candidate for any hole has no row."""
     made = generate(infill, holes) if infill is not None else generations
     by_id = {generation.id: generation for generation in made}
+    found = {name: answers(name, holes, by_id) for name in SYSTEMS}
+    if patient:
+        waited = {generation.id: generation for generation in patient}
+        asked = [hole for hole in holes if hole.id in waited]
+        found["as served, of the same holes"] = answers("as served", asked, by_id)
+        found[PATIENT] = answers("all together", asked, waited)
     return [
         row
-        for name in SYSTEMS
-        if (found := answers(name, holes, by_id)) and any(answer.candidate for answer in found)
-        for row in _rows(name, found)
+        for name, given in found.items()
+        if any(answer.candidate for answer in given)
+        for row in _rows(name, given)
     ]
 
 
@@ -182,12 +191,16 @@ def tokens_per_pass(generations: Iterable[Generation]) -> dict[str, float]:
     return {source: tokens[source] / passes[source] for source in tokens}
 
 
-def fit(holes: Sequence[Hole], generations: Mapping[str, Generation]) -> Weights:
-    """The weights to package: fitted on what is served, on all candidates and on plain copies."""
+def fit(
+    holes: Sequence[Hole], generations: Mapping[str, Generation], patient: Mapping[str, Generation]
+) -> Weights:
+    """The weights to package: fitted on what is served, on all candidates, on plain copies and on candidates that were
+    compared."""
     copies, shown = records(COPYING, holes, generations), records("as served", holes, generations)
     if not any(record.candidates for record in shown):
         return ranker.fit(copies)
-    return ranker.fit([*shown, *records("all together", holes, generations), *copies], shown)
+    made = [*shown, *records("all together", holes, generations), *records("all together", holes, patient)]
+    return ranker.fit([*made, *copies], shown)
 
 
 def _read(path: Path | None, kind: type[_Row]) -> list[_Row]:
@@ -201,6 +214,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--holes", type=Path, required=True)
     parser.add_argument("--generations", type=Path, help="without it only copying has a row")
+    parser.add_argument("--patient", type=Path, help="generations with alternatives")
     parser.add_argument(
         "--out", type=Path, required=True, help="path without suffix: .md, .json and .svg are written"
     )
@@ -222,6 +236,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(arguments)
     holes, made = _read(args.holes, Hole), _read(args.generations, Generation)
     generations = {generation.id: generation for generation in made}
+    patient = _read(args.patient, Generation)
     weights = ranking.packaged_weights()
     model = next((generation.model for generation in made), "")
     stamp = report.Stamp.now(args.machine or next((generation.device for generation in made), ""), model)
@@ -229,7 +244,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         about = msgspec.structs.asdict(stamp) | {
             "with_model": "fitted" if made else "set by hand, not fitted"
         }
-        weights = msgspec.structs.replace(fit(holes, generations), fitted=about)
+        weights = msgspec.structs.replace(
+            fit(holes, generations, {generation.id: generation for generation in patient}), fitted=about
+        )
         args.fit.write_bytes(msgspec.json.format(msgspec.json.encode(weights)) + b"\n")
     passed: dict[str, dict[str, float]] = {}
     if args.mbpp_holes and args.mbpp_generations and args.mbpp_tests:
@@ -237,7 +254,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         tasks = [hole for hole in _read(args.mbpp_holes, Hole) if hole.id in asked]
         passed = pass_at_1(tasks, asked, args.mbpp_tests, weights, jobs=args.jobs)
     latency = report.quantiles([generation.latency_ms for generation in made])
-    whole = report.Report(stamp, evaluate(None, holes, made), passed, latency, tokens_per_pass(made))
+    whole = report.Report(stamp, evaluate(None, holes, made, patient), passed, latency, tokens_per_pass(made))
     for path in report.write(whole, args.out):
         print(path)
     return 0

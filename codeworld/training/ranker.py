@@ -36,6 +36,7 @@ class Record(msgspec.Struct, frozen=True):
 class _Split(TypedDict):
     with_model: dict[str, float]
     without_model: dict[str, float]
+    compared: dict[str, float]
 
 
 def fit(records: Sequence[Record], judged: Sequence[Record] = (), penalty: float = PENALTY) -> Weights:
@@ -46,7 +47,7 @@ def fit(records: Sequence[Record], judged: Sequence[Record] = (), penalty: float
     if not any(record.candidates for record in records):
         raise ValueError("no candidates to fit a ranking on")
     chosen = threshold(cross_validated(records, judged or records, penalty))
-    return Weights(threshold=chosen, **_fit_both(records, penalty))
+    return Weights(threshold=chosen, **_fit_each(records, penalty))
 
 
 def threshold(tops: Sequence[tuple[Record, Candidate | None]]) -> float:
@@ -62,7 +63,7 @@ def cross_validated(
     weights = {}
     for group in {record.group for record in judged}:
         seen = [record for record in records if record.group != group]
-        weights[group] = Weights(threshold=0.5, **_fit_both(seen or records, penalty))
+        weights[group] = Weights(threshold=0.5, **_fit_each(seen or records, penalty))
     ranked = (
         (record, ranking.rank(record.candidates, weights[record.group], shape=record.shape))
         for record in judged
@@ -85,16 +86,21 @@ def choose_threshold(tops: Sequence[tuple[float, bool]], wanted: float = RIGHT_A
     return lowest
 
 
-def _fit_both(records: Sequence[Record], penalty: float) -> _Split:
-    rows: dict[bool, list[tuple[dict[str, float], bool]]] = {True: [], False: []}
+def _fit_each(records: Sequence[Record], penalty: float) -> _Split:
+    rows: dict[str, list[tuple[dict[str, float], bool]]] = {
+        "with_model": [],
+        "without_model": [],
+        "compared": [],
+    }
     for record in records:
         groups = ranking.merge(record.candidates)
         for group, found in zip(groups, ranking.features(groups, record.shape), strict=True):
-            rows["log_tokens" in found].append((found, is_right(group[0].text, record.target)))
+            rows[ranking.kind(found)].append((found, is_right(group[0].text, record.target)))
     packaged = ranking.packaged_weights()
     return {
-        "with_model": _newton(rows[True], penalty) or packaged.with_model,
-        "without_model": _newton(rows[False], penalty) or packaged.without_model,
+        "with_model": _newton(rows["with_model"], penalty) or packaged.with_model,
+        "without_model": _newton(rows["without_model"], penalty) or packaged.without_model,
+        "compared": _newton(rows["compared"], penalty) or packaged.compared,
     }
 
 
