@@ -26,6 +26,8 @@ class _Key(NamedTuple):
     steps: int
     least_logprob_nats: float
     sources: tuple[Source, ...]
+    alternatives: int
+    outline: str
 
 
 class _Entry(NamedTuple):
@@ -112,10 +114,18 @@ def _key(request: InfillRequest) -> _Key:
         request.steps,
         request.least_logprob_nats,
         request.sources,
+        request.alternatives,
+        request.outline,
     )
 
 
 def _size_bytes(key: _Key, reply: InfillReply) -> int:
     """Upper bound of the memory: four bytes a character, and the objects' own size."""
-    texts = [key.prefix, key.suffix, key.path, *(candidate.text for candidate in reply.candidates)]
+    texts = [
+        key.prefix,
+        key.suffix,
+        key.path,
+        key.outline,
+        *(candidate.text for candidate in reply.candidates),
+    ]
     return sum(64 + 4 * len(text) for text in texts)
