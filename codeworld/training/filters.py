@@ -26,7 +26,7 @@ MASKED_EMAIL: Final = "user@example.com"
 
 PERMISSIVE: Final = frozenset(
     """
-    MIT MIT-0 MIT-CMU BSD-2-Clause BSD-3-Clause 0BSD ISC Apache-2.0 PSF-2.0 Python-2.0 Unlicense Zlib Biopython
+    MIT MIT-0 MIT-CMU BSD-2-Clause BSD-3-Clause 0BSD CC0-1.0 ISC Apache-2.0 PSF-2.0 Python-2.0 Unlicense Zlib Biopython
     """.split()  # noqa: SIM905 (a list of names reads better than a column of strings)
 )
 

@@ -91,6 +91,7 @@ def test_decode() -> None:
 def test_permissive() -> None:
     assert filters.permissive("MIT OR GPL-3.0")
     assert filters.permissive("BSD-3-Clause OR Biopython")
+    assert filters.permissive("CC0-1.0")
     assert not filters.permissive("GPL-3.0")
 
 
