@@ -3,11 +3,11 @@
     python -m textdiff.predict CHECKPOINT PREDICTIONS EXAMPLES/text-docstring.jsonl EXAMPLES/text-commit.jsonl
     python -m benchmarks.text_model PREDICTIONS/*.json --examples EXAMPLES --shards DIR --out docs/results/text_model
 
-Without predictions only what needs no model is asked. Beside the model: what ``codeworld docstring`` and ``codeworld
-commit-message`` say today, the target of the nearest training example (TF-IDF over the source's words), for commits
-the nearest earlier one of the same repository, for docstrings the name in words and, with ``--code-model``, what the
-bundled code model writes between the quotes. Half of the examples (by a hash of their place) is for fitting a
-threshold, the other half for judging it.
+Without predictions only what needs no model is asked; with ``--code-model`` what the bundled code model writes between
+the quotes of a docstring is judged as a model's texts are. Beside the model: what ``codeworld docstring`` and
+``codeworld commit-message`` say today, the target of the nearest training example (TF-IDF over the source's words), for
+commits the nearest earlier one of the same repository, for docstrings the name in words. Half of the examples (by a
+hash of their place) is for fitting a threshold, the other half for judging it.
 """
 
 from __future__ import annotations
@@ -16,8 +16,7 @@ import argparse
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -29,11 +28,14 @@ from benchmarks.text_ways import Row, Teller
 from codeworld.backend import open_model
 from codeworld.training.card import read_log
 from textdiff import metrics
+from textdiff.code_writer import CodeWriter
 from textdiff.evaluate import Found
-from textdiff.predict import Answers, read_questions
+from textdiff.predict import Answer, Answers, Question, alone, read_questions
+from textdiff.writer import Written
 
 _NEAR = 50.0  # ROUGE-L from which a text says about what the person said
 TASKS = ("docstring", "commit")
+_WITHOUT = {False: "none: symbolic, retrieval", True: "the bundled code model, for docstrings"}
 Where = Literal["anywhere", "spoken", "silent"]  # of today's text
 WHERE: tuple[Where, ...] = ("anywhere", "spoken", "silent")
 
@@ -108,7 +110,6 @@ _MODEL: dict[str, Callable[[Row], str]] = {
 _SAID = {
     "symbolic": "today's text, no model",
     "name": "the name in words",
-    "code model": "the bundled code model",
     "training": "nearest training example",
     "repository": "nearest of the repository's last 400 commits",
 }
@@ -236,7 +237,7 @@ class Report(msgspec.Struct):
 
 def asked(given: argparse.Namespace) -> Iterator[tuple[str, list[Row], Answers | None]]:
     """(task, rows, answers) of each file of predictions; without any, of each task."""
-    for path in given.predictions or TASKS:
+    for path in given.predictions or given.tasks:
         answers = msgspec.json.decode(path.read_bytes(), type=Answers) if given.predictions else None
         task = answers.answers[0].task if answers else str(path)
         kept = given.rows / f"{path.stem if answers else task}.jsonl" if given.rows else None
@@ -255,9 +256,21 @@ def _collected(given: argparse.Namespace, task: str, answers: Answers | None) ->
     found = {(one.repo, one.place): one for one in answers.answers} if answers else {}
     if answers:
         questions = [one for one in questions if (one.repo, one.place) in found]
-    with open_model(in_process=True) if given.code_model and task == "docstring" else nullcontext() as model:
-        teller = Teller(task, given.manifest, given.mirrors, given.shards, model.infill if model else None)
-        yield from teller.rows(questions[:: given.every], found)
+    questions = questions[:: given.every]
+    if given.alone:
+        questions = [msgspec.structs.replace(one, source=alone(one.source)) for one in questions]
+    if given.code_model and task == "docstring":
+        found = {(one.repo, one.place): one for one in by_code_model(questions)}
+    yield from Teller(task, given.manifest, given.mirrors, given.shards).rows(questions, found)
+
+
+def by_code_model(questions: Sequence[Question]) -> Iterator[Answer]:
+    """What the bundled code model writes between the quotes, "" where it comes to no end."""
+    with open_model(in_process=True) as model:
+        writer = CodeWriter(model.infill)
+        for one in questions:
+            text = writer.draft(one.source) or Written("", 0.0)
+            yield Answer(one.task, one.repo, one.place, one.target, [text.text], [text.confidence])
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -269,7 +282,11 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--mirrors", type=Path, default=Path("../.mirror"))
     parser.add_argument("--every", type=int, default=1, help="take one of so many examples")
     parser.add_argument(
-        "--code-model", action="store_true", help="also ask the bundled code model for docstrings"
+        "--code-model", action="store_true", help="docstrings of the bundled code model instead"
+    )
+    parser.add_argument("--alone", action="store_true", help="leave out what people wrote near by")
+    parser.add_argument(
+        "--tasks", nargs="+", default=TASKS, choices=TASKS, help="where there are no predictions"
     )
     parser.add_argument("--log", type=Path, help="the training run's")
     parser.add_argument("--losses", type=Path, help="what textdiff.evaluate wrote")
@@ -279,12 +296,13 @@ def main(arguments: list[str] | None = None) -> int:
     listed = list(of_training(given.log)) if given.log else []
     losses = msgspec.json.decode(given.losses.read_bytes(), type=list[Found]) if given.losses else []
     listed += of_losses(losses)
-    report, version = Report([], losses, {}), "none: symbolic, retrieval"
+    report, version = Report([], losses, {}), _WITHOUT[given.code_model]
     for task, rows, answers in asked(given):
         listed += of_task(rows)
         if answers:
             version = f"codeworld-text {answers.version}, {answers.kind}; {answers.dials}"
             report.seconds[task] = round(answers.seconds, 1)
+        if any(row.texts for row in rows):
             report.gates += [gate(rows, where) for where in WHERE]
             listed += [figure for one in report.gates[-len(WHERE) :] for figure in of_gate(one)]
             listed.append(verdict(rows, report.gates[-len(WHERE) :]))

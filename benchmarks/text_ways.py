@@ -11,7 +11,7 @@ import re
 import sys
 import time
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.docstrings import without_docstrings
 from codeworld import git
-from codeworld.canvas import InfillReply, InfillRequest, Reject
+from codeworld.canvas import Reject
 from codeworld.training.filters import share
 from codeworld.training.repositories import mirror, read_manifest
 from textdiff import wording
@@ -36,17 +36,14 @@ from textdiff.docstring.styles import Style
 from textdiff.docstring.understand import read
 from textdiff.entities import Vocabulary, entities
 from textdiff.predict import Answer, Question
-from textdiff.source import summary
-from textdiff.stream import read_examples, split_source
+from textdiff.source import split_source, summary
+from textdiff.stream import read_examples
 
 NEAREST = 8
-Infill = Callable[[InfillRequest], InfillReply]
 _WORD = re.compile(r"[A-Za-z_]\w+")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _COMMON = 0.05  # a word in more of the training sources than that does not help to find one
 _USUAL = 5  # training texts that make a word English
-_PASSES = 48
-_HEADER_END = re.compile(r":\s*(#.*)?$")
 
 
 class Row(msgspec.Struct):
@@ -63,7 +60,9 @@ class Row(msgspec.Struct):
     said: dict[str, str]  # the other ways
     named: dict[str, int]  # of each way: what it names …
     invented: dict[str, int]  # … that does not exist
-    nearest: list[str]  # targets of the NEAREST training examples, the nearest first
+    nearest: list[
+        str
+    ]  # targets of NEAREST training examples that name only what exists here, the nearest first
     around: list[str]  # what people wrote near by
 
     @property
@@ -158,12 +157,10 @@ def of_commits(root: Path, wanted: set[str]) -> Iterator[tuple[str, dict[str, st
 
 
 class Teller:
-    """Asks all ways about the examples of one task. ``code_model``: asked for docstrings as well, when given."""
+    """Asks all ways about the examples of one task."""
 
-    def __init__(
-        self, task: str, manifest: Path, mirrors: Path, shards: Path, code_model: Infill | None = None
-    ) -> None:
-        self.task, self.mirrors, self.code_model = task, mirrors, code_model
+    def __init__(self, task: str, manifest: Path, mirrors: Path, shards: Path) -> None:
+        self.task, self.mirrors = task, mirrors
         self.commits = {one.repo: one.commit for one in read_manifest(manifest)}
         trained = [one for one in read_examples(shards, 0, 1) if one["task"] == task]
         self.nearest = Nearest((one["source"], one["target"]) for one in trained)
@@ -193,8 +190,9 @@ class Teller:
     def _row(self, one: Question, said: dict[str, str], known: Vocabulary, answer: Answer | None) -> Row:
         texts, confidences = (answer.texts, answer.confidences) if answer else ([], [])
         words = self.english | {word.lower() for word in bag(one.source)}
-        nearest = self.nearest.targets(one.source)
+        nearest = self.nearest.targets(one.source, 4 * NEAREST)
         said = said | {"training": nearest[0]}
+        nearest = [text for text in nearest if known.allows(text)][:NEAREST]
         entities_of = {name: list(entities(text)) for name, text in said.items()}
         return Row(
             self.task, one.repo, one.place, one.target, texts, confidences,
@@ -210,8 +208,6 @@ class Teller:
     def _of_definition(self, root: Path, one: Question) -> tuple[dict[str, str], Vocabulary]:
         commit = self.commits[one.repo]
         said = {"symbolic": symbolic_docstring(root, commit, one.place), "name": name_in_words(one.source)}
-        if self.code_model is not None:
-            said["code model"] = written_by(self.code_model, one.source)
         return said, Vocabulary([_module(root, commit, one.place.rpartition(":")[0])[0]])
 
 
@@ -221,20 +217,3 @@ def name_in_words(source: str) -> str:
     name = place.rpartition(": ")[2].rpartition(".")[2].strip("_")
     words = [part if part.isupper() and len(part) > 1 else part.lower() for part in _PART.findall(name)]
     return " ".join(words).capitalize() + "." if words else ""
-
-
-def written_by(infill: Infill, source: str) -> str:
-    """What a code model writes between the quotes of a docstring, before the body, and after what people wrote near
-    by; "" when it comes to no end."""
-    _, near, rest = split_source(source)
-    around = [line[2:] for line in near.splitlines()]
-    path, *code = rest.split("\n")
-    at = next((i for i, line in enumerate(code) if _HEADER_END.search(line)), None)
-    if at is None:
-        return ""
-    shown = "".join(f'def other():\n    """{one}"""\n\n' for one in around[::-1])
-    prefix = f"# {path}\n{shown}" + "\n".join(code[: at + 1]) + '\n    """'
-    suffix = '"""\n' + "\n".join(code[at + 1 :]) + "\n"
-    asked = InfillRequest(prefix=prefix, suffix=suffix, path=path, steps=_PASSES, max_candidates=1)
-    found = infill(asked).candidates[:1]
-    return summary(found[0].text.strip()) if found and found[0].steps < _PASSES else ""

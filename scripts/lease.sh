@@ -8,16 +8,20 @@
 #   follow S             wait S seconds, or until training has ended; the last figures
 #   ship NAME A B        parts A to B (0-7) of runs/main/NAME (latest or final), exported to int8, to $OUT
 #   generate GPU NAME CHECKPOINT HOLES PARTS [option...]    candidates for holes, several processes on one GPU
-#   logs                 logs and candidates to $OUT
+#   texts DIR            DIR/{train,watched,evaluation}: parts of the text corpus; all of them before "text"
+#   text GPU NAME MIN CONFIG [option...]    a text run on one GPU: runs/NAME
+#   predict GPU NAME EVERY [option...]      texts for one of EVERY held-out examples, by runs/NAME/best
+#   shiptext NAME        runs/NAME/best (or final, where nothing was watched), exported to int8, to $OUT
+#   logs                 logs, candidates and predicted texts to $OUT
 set -u
 W=${LEASE:-/tmp/lease}
 export PYTHONPATH=$W/code:$W/site PYTHONUNBUFFERED=1 TOKENIZERS_PARALLELISM=false TORCHINDUCTOR_CACHE_DIR=$W/inductor
-mkdir -p "$W"/{code,initial,corpus/train,logs,runs,candidates}
+mkdir -p "$W"/{code,initial,corpus/train,text,logs,runs,candidates,predictions}
 
 setup() {
   python3 -m pip install -q --no-index --no-deps --no-compile --upgrade --target "$W/site" "$1"/wheels/*.whl || return 1
   cp -r codeworld kernels textdiff benchmarks configs scripts pyproject.toml "$W/code/"
-  python3 -c 'import codeworld.training.train, codeworld.training.generate'  # what is missing is said now
+  python3 -c 'import codeworld.training.train, codeworld.training.generate, textdiff.train'  # what is missing is said now
 }
 weights() { cp "$1"/* "$W/initial/"; }
 shards() { # renamed into place, for training looks for new ones
@@ -39,9 +43,9 @@ follow() {
   local second
   for second in $(seq "$1"); do
     sleep 1
-    [ "$second" -lt 20 ] || pgrep -f 'mai[n].toml' > /dev/null || break
+    [ "$second" -lt 20 ] || pgrep -f 'mai[n].toml|textdiff.trai[n]|textdiff.predic[t]' > /dev/null || break
   done
-  tail -n 2 "$W/logs/main.log" | cut -c1-300
+  tail -n 2 "$W"/logs/*.log | cut -c1-300
   nvidia-smi --query-gpu=utilization.gpu,clocks.sm,power.draw --format=csv,noheader
 }
 ship() {
@@ -64,6 +68,26 @@ generate() {
       > "$W/logs/$name-$part.log" 2>&1 < /dev/null &
   done
 }
-logs() { tar cJf "$OUT/logs.tar.xz" -C "$W" logs candidates $(cd "$W" && ls runs/*/log.jsonl); }
+texts() { cp -r "$1"/* "$W/text/"; }
+text() {
+  local gpu=$1 name=$2 minutes=$3 config=$4
+  shift 4
+  CUDA_VISIBLE_DEVICES=$gpu setsid nohup python3 -m textdiff.train "$config" --initial "$W/initial" \
+    --corpus "$W/text/train" --watched "$W/text/watched" --output "$W/runs/$name" --minutes "$minutes" "$@" \
+    > "$W/logs/$name.log" 2>&1 < /dev/null &
+}
+best() { [ -d "$W/runs/$1/best" ] && echo "$W/runs/$1/best" || echo "$W/runs/$1/final"; }
+predict() {
+  local gpu=$1 name=$2 every=$3
+  shift 3
+  CUDA_VISIBLE_DEVICES=$gpu setsid nohup python3 -m textdiff.predict "$(best "$name")" "$W/predictions/$name" \
+    "$W"/text/evaluation/text-{docstring,commit}.jsonl --every "$every" "$@" > "$W/logs/predict-$name.log" 2>&1 < /dev/null &
+}
+shiptext() {
+  rm -rf "$W/ship-$1"
+  CUDA_VISIBLE_DEVICES='' python3 -m textdiff.train "$(best "$1")" --export "$W/ship-$1"
+  cp "$W/ship-$1"/* "$OUT/"
+}
+logs() { tar cJf "$OUT/logs.tar.xz" -C "$W" logs candidates predictions $(cd "$W" && ls runs/*/log.jsonl); }
 
 "$@"

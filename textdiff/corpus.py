@@ -317,7 +317,7 @@ def write_shards(examples: Iterable[Example], folder: Path) -> list[tuple[str, i
     while line := next(lines, b""):
         target, count = folder / f"shard-{len(shards):03d}.jsonl.xz", 0
         with target.open("wb") as file:
-            compressor = lzma.LZMACompressor(preset=6)
+            compressor = lzma.LZMACompressor(preset=3)  # 6 takes 2.4 times as long and saves 12 %
             while line:
                 file.write(compressor.compress(line))
                 count += 1

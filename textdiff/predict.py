@@ -19,8 +19,7 @@ from codeworld.model.tokenizer import CodeTokenizer
 from textdiff import checkpoint
 from textdiff.choose import ranked
 from textdiff.sampler import Dials, Sampler
-from textdiff.source import Task
-from textdiff.stream import split_source
+from textdiff.source import Task, split_source
 
 
 class Question(msgspec.Struct, frozen=True):

@@ -71,6 +71,14 @@ def _told(phrases: Sequence[str]) -> str:
     return "".join(f"| {phrase[:100]}\n" for phrase in phrases[:HISTORY_SUBJECTS])
 
 
+def split_source(source: str) -> tuple[str, str, str]:
+    """The task's line, the lines of earlier subjects (``| …``), and the rest."""
+    head, _, rest = source.partition("\n")
+    lines = rest.split("\n")
+    count = next((i for i, line in enumerate(lines) if not line.startswith("| ")), len(lines))
+    return head + "\n", "".join(line + "\n" for line in lines[:count]), "\n".join(lines[count:])
+
+
 def summaries_around(found: Sequence[Definition], at: int) -> list[str]:
     """Of ``definitions``' result: the summary of what definition ``at`` is inside of, then of its nearest documented
     neighbours before and after; at most HISTORY_SUBJECTS, none twice."""

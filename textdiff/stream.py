@@ -18,6 +18,7 @@ from torch.utils.data import IterableDataset
 from codeworld.model.tokenizer import END, PAD, CodeTokenizer
 from codeworld.training.stream import share
 from textdiff.config import LENGTHS, TextConfig
+from textdiff.source import split_source
 
 NO_DOC = -1  # of padding among sources; targets' padding is NO_DOC - 1, so the two never see each other
 
@@ -60,14 +61,6 @@ class Pieces(NamedTuple):
     def source(self, history: bool, limit: int) -> list[int]:
         """The source's ids as the encoder reads them."""
         return (self.head + (self.history if history else []) + self.rest)[:limit]
-
-
-def split_source(source: str) -> tuple[str, str, str]:
-    """The task's line, the lines of earlier subjects (``| …``), and the rest."""
-    head, _, rest = source.partition("\n")
-    lines = rest.split("\n")
-    count = next((i for i, line in enumerate(lines) if not line.startswith("| ")), len(lines))
-    return head + "\n", "".join(line + "\n" for line in lines[:count]), "\n".join(lines[count:])
 
 
 def tokenise(tokenizer: CodeTokenizer, source: str, target: str = "") -> Pieces:

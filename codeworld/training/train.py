@@ -306,7 +306,8 @@ def _loop(trainer: Trainer, source: Iterator[Batch], log: Any) -> None:
 
 def _watch(trainer: Trainer, log: Any) -> None:
     """Write down the losses on what is held out, and keep the weights that are best there; rank 0's work."""
-    found = {} if trainer.world.rank else trainer.held_out()
+    looks = trainer.config.watch_every and trainer.world.rank == 0
+    found = trainer.held_out() if looks else {}
     if found:
         record = {"progress": round(trainer.progress, 4), **{k: round(v, 4) for k, v in found.items()}}
         print(json.dumps(record), flush=True)

@@ -231,13 +231,13 @@ def test_near_copies_are_dropped_and_their_held_out_originals_too() -> None:
 
 
 def test_shards_are_small_and_keep_the_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(corpus, "SHARD_LIMIT", 30_000)
-    monkeypatch.setattr(corpus, "FLUSHED_LIMIT", 20_000)
+    monkeypatch.setattr(corpus, "SHARD_LIMIT", 300_000)
+    monkeypatch.setattr(corpus, "FLUSHED_LIMIT", 150_000)
     rng = random.Random(0)
-    made = [Example("text", "a/b", str(i), rng.randbytes(400).hex(), "target") for i in range(300)]
+    made = [Example("text", "a/b", str(i), rng.randbytes(400).hex(), "target") for i in range(2_000)]
     shards = corpus.write_shards(made, tmp_path)
     assert len(shards) > 2
-    assert all(size <= 30_000 for _, _, size in shards)
+    assert all(size <= 300_000 for _, _, size in shards)
     lines = [
         line for name, _, _ in shards for line in lzma.decompress((tmp_path / name).read_bytes()).splitlines()
     ]
