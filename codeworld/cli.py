@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -13,8 +12,6 @@ from codeworld.cli_train import PASS_ON, train
 from codeworld.errors import BadInput, CommandError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import msgspec
 
     from textdiff.phrase import Writer
@@ -231,7 +228,7 @@ def docstring(
     if summary and ":" not in where:
         raise BadInput("--summary needs FILE:QUALNAME")
     settings = Settings(style=Style(style) if style else None, summary=summary, private=private)
-    with _docstring_writer(model) as writer:
+    with cli_docstring.opened_writer(model) as writer:
         report, changed = cli_docstring.run(where, settings, write=write, writer=writer)
     if json:
         _print_json(report)
@@ -424,24 +421,6 @@ def evaluate(context: typer.Context) -> None:
 
 
 app.add_typer(train, name="train")
-
-
-@contextmanager
-def _docstring_writer(model: bool) -> Iterator[Writer | None]:
-    """The text model, where it is wanted; the code model where there is none."""
-    if not model:
-        yield None
-        return
-    from codeworld.backend import open_model
-    from textdiff import writer
-    from textdiff.code_writer import CodeWriter
-
-    found = writer.installed()
-    if found is not None:
-        yield found
-        return
-    with open_model() as opened:
-        yield CodeWriter(opened.infill)
 
 
 def _writer(model: bool) -> Writer | None:
