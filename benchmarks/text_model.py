@@ -1,11 +1,13 @@
 """How good the text model's predictions are, beside what needs no model, on the same examples.
 
-    python -m textdiff.predict CHECKPOINT PREDICTIONS text-docstring.jsonl text-commit.jsonl --limit 1000   (a GPU)
-    python -m benchmarks.text_model PREDICTIONS/… --examples DIR --shards DIR --log LOG --out docs/results/text_model
+    python -m textdiff.predict CHECKPOINT PREDICTIONS EXAMPLES/text-docstring.jsonl EXAMPLES/text-commit.jsonl
+    python -m benchmarks.text_model PREDICTIONS/*.json --examples EXAMPLES --shards DIR --out docs/results/text_model
 
-Beside it: the target of the nearest training example (TF-IDF over the source's words), for commits also the nearest
-earlier one of the same repository, and what ``codeworld docstring`` and ``codeworld commit-message`` say today. Half of
-the examples (by a hash of their place) is for fitting a threshold, the other half for judging it.
+Without predictions only what needs no model is asked; with ``--code-model`` what the bundled code model writes between
+the quotes of a docstring is judged as a model's texts are. Beside the model: what ``codeworld docstring`` and
+``codeworld commit-message`` say today, the target of the nearest training example (TF-IDF over the source's words), for
+commits the nearest earlier one of the same repository, for docstrings the name in words. Half of the examples (by a
+hash of their place) is for fitting a threshold, the other half for judging it.
 """
 
 from __future__ import annotations
@@ -13,10 +15,8 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-import time
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator
-from functools import cache
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -24,173 +24,20 @@ import msgspec
 import numpy as np
 
 from benchmarks import results
-from benchmarks.docstrings import without_docstrings
-from codeworld import git
-from codeworld.canvas import Reject
+from benchmarks.text_ways import Row, Teller
+from codeworld.backend import open_model
 from codeworld.training.card import read_log
-from codeworld.training.filters import share
-from codeworld.training.repositories import mirror, read_manifest
-from textdiff import metrics, wording
-from textdiff.commit import history
-from textdiff.commit.compose import Around, compose
-from textdiff.commit.diff import of_commit
-from textdiff.commit.facts import understand
-from textdiff.commit.history import MAX_COMMITS, bag_of_diff
-from textdiff.commit.retrieve import Index, parts
-from textdiff.commit.style import learn
-from textdiff.docstring.document import Settings, offers
-from textdiff.docstring.styles import Style
-from textdiff.docstring.understand import read
-from textdiff.entities import Vocabulary
+from textdiff import metrics
+from textdiff.code_writer import CodeWriter
 from textdiff.evaluate import Found
-from textdiff.predict import Answer, Answers, Question
-from textdiff.source import summary
-from textdiff.stream import read_examples
+from textdiff.predict import Answer, Answers, Question, alone, read_questions
+from textdiff.writer import Written
 
-_WORD = re.compile(r"[A-Za-z_]\w+")
-_PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _NEAR = 50.0  # ROUGE-L from which a text says about what the person said
-_COMMON = 0.05  # a word in more of the training sources than that does not help to find one
+TASKS = ("docstring", "commit")
+_WITHOUT = {False: "none: symbolic, retrieval", True: "the bundled code model, for docstrings"}
 Where = Literal["anywhere", "spoken", "silent"]  # of today's text
 WHERE: tuple[Where, ...] = ("anywhere", "spoken", "silent")
-
-
-class Row(msgspec.Struct):
-    """One example: what each way says ("" is silence), and the model's candidates with their confidences."""
-
-    task: str
-    repo: str
-    place: str
-    target: str
-    texts: list[str]
-    confidences: list[float]
-    unknown: list[list[str]]  # of each candidate: what it names and the source does not
-    faults: list[str]  # of each candidate: why it reads like no text ("" for none)
-    said: dict[str, str]  # the other ways
-
-    @property
-    def fitting(self) -> bool:
-        """Whether it belongs to the half that thresholds are fitted on."""
-        return share(f"half {self.place}") < 0.5
-
-
-class Nearest:
-    """The training examples of one task by the words of their sources."""
-
-    def __init__(self, examples: Iterable[tuple[str, str]]) -> None:
-        self._targets: list[str] = []
-        number: dict[str, int] = {}
-        words, lengths = [], []
-        for source, target in examples:
-            own = np.array(sorted({number.setdefault(one, len(number)) for one in bag(source)}), np.int32)
-            self._targets.append(target)
-            words.append(own)
-            lengths.append(len(own))
-        flat = np.concatenate(words)
-        documents = np.repeat(np.arange(len(words), dtype=np.int32), lengths)
-        order = np.argsort(flat, kind="stable")
-        counts = np.bincount(flat, minlength=len(number))
-        self._number, self._documents = number, documents[order]
-        self._ends = np.cumsum(counts)
-        self._idf = np.where(counts < _COMMON * len(words), np.log(len(words) / np.maximum(counts, 1)), 0.0)
-        self._norms = np.sqrt(np.bincount(documents, self._idf[flat] ** 2, minlength=len(words))) + 1e-9
-
-    def target(self, source: str) -> str:
-        """Of the nearest example."""
-        scores = np.zeros(len(self._targets))
-        for one in bag(source):
-            at = self._number.get(one)
-            if at is not None and self._idf[at]:
-                start = self._ends[at - 1] if at else 0
-                scores[self._documents[start : self._ends[at]]] += self._idf[at] ** 2
-        return self._targets[int(np.argmax(scores / self._norms))]
-
-
-def bag(source: str) -> set[str]:
-    """Words and their parts, the task's line left out."""
-    words = set(_WORD.findall(source.partition("\n")[2]))
-    return words | {part.lower() for word in words for part in _PART.findall(word)}
-
-
-@cache
-def _module(root: Path, commit: str, path: str) -> tuple[str, str]:
-    """A file's text, as it is and without its docstrings."""
-    text = git.text(root, "show", f"{commit}:{path}")
-    return text, without_docstrings(text) or ""
-
-
-def symbolic_docstring(root: Path, commit: str, place: str) -> str:
-    """What the product says of the definition at ``path:line`` when nothing in its file is documented."""
-    path, _, line = place.rpartition(":")
-    text, bare = _module(root, commit, path)
-    source = read(text)
-    if isinstance(source, Reject) or not bare:
-        return ""
-    at = next((one for one in source.targets if getattr(one.node, "lineno", 0) == int(line)), None)
-    if at is None:
-        return ""
-    found = offers(bare, qualname=at.qualname, settings=Settings(style=Style("plain"), private=True))
-    return "" if isinstance(found, Reject) else summary(found[0].docstring)
-
-
-def of_commits(root: Path, wanted: set[str]) -> Iterator[tuple[str, dict[str, str], Vocabulary]]:
-    """(commit, what each way says of it, what may be named), with the 400 commits before each in sight."""
-    pasts = history.read(root, count=10_000, budget=10**11)
-
-    @cache
-    def parts_of(commit: str) -> dict[str, str]:
-        diff = of_commit(root, commit)
-        return parts(diff, understand(diff))
-
-    for number, past in enumerate(pasts):
-        if past.commit in wanted:
-            earlier = pasts[number + 1 : number + 1 + MAX_COMMITS]
-            index, diff = Index(earlier), of_commit(root, past.commit)
-            paths = git.text(root, "ls-tree", "-r", "--name-only", "-z", past.commit).replace("\0", "\n")
-            made = compose(diff, Around(index, learn(earlier), paths, parts_of))
-            nearest = index.nearest(bag_of_diff(diff)[0], 1)
-            said = {"symbolic": made.subject, "repository": nearest[0].past.subject if nearest else ""}
-            yield (
-                past.commit,
-                said | {"symbolic from": made.phrases[0].source},
-                Vocabulary([diff.text(), paths]),
-            )
-
-
-def collect(given: argparse.Namespace, task: str, answers: Answers) -> Iterator[Row]:
-    """A row for each answer."""
-    commits = {one.repo: one.commit for one in read_manifest(given.manifest)}
-    lines = (given.examples / f"text-{task}.jsonl").read_bytes().splitlines()
-    questions = {(q.repo, q.place): q for q in (msgspec.json.decode(line, type=Question) for line in lines)}
-    trained = [one for one in read_examples(given.shards, 0, 1) if one["task"] == task]
-    nearest = Nearest((one["source"], one["target"]) for one in trained)
-    written = Counter(word for one in trained for word in set(_WORD.findall(one["target"].lower())))
-    english = {word for word, count in written.items() if count >= given.usual}
-    by_repo: dict[str, list[Answer]] = defaultdict(list)
-    for answer in answers.answers:
-        by_repo[answer.repo].append(answer)
-    for repo, own in by_repo.items():
-        root, begin = mirror(given.mirrors, repo), time.monotonic()
-        if task == "commit":
-            told = {c: (said, v) for c, said, v in of_commits(root, {one.place for one in own})}
-        else:
-            told = {one.place: _of_definition(root, commits[repo], one.place) for one in own}
-        for one in own:
-            source = questions[repo, one.place].source
-            said, known = told.get(one.place, ({"symbolic": ""}, Vocabulary([source])))
-            words = english | {word.lower() for word in bag(source)}
-            yield Row(
-                task, repo, one.place, one.target, one.texts, one.confidences,
-                [known.unknown(text) for text in one.texts],
-                [wording.fault(text, words.__contains__) for text in one.texts],
-                said | {"training": nearest.target(source)},
-            )  # fmt: skip
-        print(f"{task} {repo}: {len(own)}, {time.monotonic() - begin:.0f} s", file=sys.stderr, flush=True)
-
-
-def _of_definition(root: Path, commit: str, place: str) -> tuple[dict[str, str], Vocabulary]:
-    text = _module(root, commit, place.rpartition(":")[0])[0]
-    return {"symbolic": symbolic_docstring(root, commit, place)}, Vocabulary([text])
 
 
 class Gate(msgspec.Struct):
@@ -253,31 +100,56 @@ def _near(pairs: list[tuple[str, str]]) -> float:
     return round(100 * metrics.mean(metrics.rouge_l(target, text) >= _NEAR for target, text in pairs), 1)
 
 
-_WAYS: dict[str, Callable[[Row], str]] = {
+_MODEL: dict[str, Callable[[Row], str]] = {
     "model, first choice": lambda row: row.texts[0],
     "model, surest that is prose and names what exists": lambda row: offered(row)[1] or row.texts[0],
     "model, best of its candidates (an oracle)": lambda row: max(
         row.texts, key=lambda text: metrics.bleu(row.target, text)
     ),
-    "today's text, no model": lambda row: row.said["symbolic"],
-    "nearest training example": lambda row: row.said["training"],
-    "nearest of the repository's last 400 commits": lambda row: row.said.get("repository", ""),
+}
+_SAID = {
+    "symbolic": "today's text, no model",
+    "name": "the name in words",
+    "training": "nearest training example",
+    "repository": "nearest of the repository's last 400 commits",
 }
 
 
+def ways(rows: list[Row]) -> Iterator[tuple[str, list[str]]]:
+    """(name, what it says of each row) of the ways that say something."""
+    if all(row.texts for row in rows):
+        yield from ((name, [way(row) for row in rows]) for name, way in _MODEL.items())
+    for key, name in _SAID.items():
+        said = [row.said.get(key, "") for row in rows]
+        if any(said):
+            yield name, said
+
+
 def of_task(rows: list[Row]) -> Iterator[results.Figure]:
-    """Scores of all ways, and how the model's texts read."""
+    """Scores of all ways, what they name, and how the model's texts read."""
     task, count = rows[0].task, len(rows)
     yield results.Figure(f"{task}: examples", count)
-    for name, way in _WAYS.items():
-        said = [way(row) for row in rows]
-        if any(said):
-            got = metrics.table([row.target for row in rows], said)
-            cells = ", ".join(f"{key} {value:.2f}" for key, value in got.items())
-            silent = sum(not text for text in said)
-            spoken = [(row.target, text) for row, text in zip(rows, said, strict=True) if text]
-            cells += f"; of those that speak, ROUGE-L ≥ 50: {_near(spoken)} %"
-            yield results.Figure(f"{task}: {name}", cells + (f" (silent on {silent})" if silent else ""))
+    for name, said in ways(rows):
+        got = metrics.table([row.target for row in rows], said)
+        cells = ", ".join(f"{key} {value:.2f}" for key, value in got.items())
+        silent = sum(not text for text in said)
+        spoken = [(row.target, text) for row, text in zip(rows, said, strict=True) if text]
+        cells += f"; of those that speak, ROUGE-L ≥ 50: {_near(spoken)} %"
+        yield results.Figure(f"{task}: {name}", cells + (f" (silent on {silent})" if silent else ""))
+    for key, name in _SAID.items():
+        named = sum(row.named.get(key, 0) for row in rows)
+        if named:
+            real = named - sum(row.invented.get(key, 0) for row in rows)
+            yield results.Figure(
+                f"{task}: {name}: of {named} named entities exist, %", _percent(real, named), "100"
+            )
+    if any(row.texts for row in rows):
+        yield from _of_texts(rows)
+
+
+def _of_texts(rows: list[Row]) -> Iterator[results.Figure]:
+    """How the model's first choices read."""
+    task, count = rows[0].task, len(rows)
     faults = Counter(re.sub("(?<=no word).*", "", row.faults[0]) for row in rows if row.faults[0])
     wrong = sum(bool(row.unknown[0]) for row in rows)
     yield results.Figure(
@@ -363,14 +235,59 @@ class Report(msgspec.Struct):
     seconds: dict[str, float]  # of the predictions, all of a task's examples together, on their device
 
 
+def asked(given: argparse.Namespace) -> Iterator[tuple[str, list[Row], Answers | None]]:
+    """(task, rows, answers) of each file of predictions; without any, of each task."""
+    for path in given.predictions or given.tasks:
+        answers = msgspec.json.decode(path.read_bytes(), type=Answers) if given.predictions else None
+        task = answers.answers[0].task if answers else str(path)
+        kept = given.rows / f"{path.stem if answers else task}.jsonl" if given.rows else None
+        if kept and kept.exists():
+            rows = [msgspec.json.decode(line, type=Row) for line in kept.read_bytes().splitlines()]
+        else:
+            rows = list(_collected(given, task, answers))
+            if kept:
+                kept.parent.mkdir(parents=True, exist_ok=True)
+                kept.write_bytes(b"\n".join(map(msgspec.json.encode, rows)) + b"\n")
+        yield task, rows, answers
+
+
+def _collected(given: argparse.Namespace, task: str, answers: Answers | None) -> Iterator[Row]:
+    questions = read_questions(given.examples / f"text-{task}.jsonl")
+    found = {(one.repo, one.place): one for one in answers.answers} if answers else {}
+    if answers:
+        questions = [one for one in questions if (one.repo, one.place) in found]
+    questions = questions[:: given.every]
+    if given.alone:
+        questions = [msgspec.structs.replace(one, source=alone(one.source)) for one in questions]
+    if given.code_model and task == "docstring":
+        found = {(one.repo, one.place): one for one in by_code_model(questions)}
+    yield from Teller(task, given.manifest, given.mirrors, given.shards).rows(questions, found)
+
+
+def by_code_model(questions: Sequence[Question]) -> Iterator[Answer]:
+    """What the bundled code model writes between the quotes, "" where it comes to no end."""
+    with open_model(in_process=True) as model:
+        writer = CodeWriter(model.infill)
+        for one in questions:
+            text = writer.draft(one.source) or Written("", 0.0)
+            yield Answer(one.task, one.repo, one.place, one.target, [text.text], [text.confidence])
+
+
 def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.text_model", description=__doc__)
-    parser.add_argument("predictions", type=Path, nargs="+")
+    parser.add_argument("predictions", type=Path, nargs="*")
     parser.add_argument("--examples", type=Path, required=True, help="folder of text-<task>.jsonl")
     parser.add_argument("--shards", type=Path, required=True, help="folder of the training shards")
     parser.add_argument("--manifest", type=Path, default=Path("../shared/data/manifest.tsv"))
     parser.add_argument("--mirrors", type=Path, default=Path("../.mirror"))
-    parser.add_argument("--usual", type=int, default=5, help="training texts that make a word English")
+    parser.add_argument("--every", type=int, default=1, help="take one of so many examples")
+    parser.add_argument(
+        "--code-model", action="store_true", help="docstrings of the bundled code model instead"
+    )
+    parser.add_argument("--alone", action="store_true", help="leave out what people wrote near by")
+    parser.add_argument(
+        "--tasks", nargs="+", default=TASKS, choices=TASKS, help="where there are no predictions"
+    )
     parser.add_argument("--log", type=Path, help="the training run's")
     parser.add_argument("--losses", type=Path, help="what textdiff.evaluate wrote")
     parser.add_argument("--rows", type=Path, help="rows are kept in this folder, and read from there")
@@ -379,24 +296,17 @@ def main(arguments: list[str] | None = None) -> int:
     listed = list(of_training(given.log)) if given.log else []
     losses = msgspec.json.decode(given.losses.read_bytes(), type=list[Found]) if given.losses else []
     listed += of_losses(losses)
-    report = Report([], losses, {})
-    for path in given.predictions:
-        answers = msgspec.json.decode(path.read_bytes(), type=Answers)
-        task = answers.answers[0].task
-        kept = given.rows / f"{path.stem}.jsonl" if given.rows else None
-        if kept and kept.exists():
-            rows = [msgspec.json.decode(line, type=Row) for line in kept.read_bytes().splitlines()]
-        else:
-            rows = list(collect(given, task, answers))
-            if kept:
-                kept.write_bytes(b"\n".join(map(msgspec.json.encode, rows)) + b"\n")
-        report.seconds[task] = round(answers.seconds, 1)
+    report, version = Report([], losses, {}), _WITHOUT[given.code_model]
+    for task, rows, answers in asked(given):
         listed += of_task(rows)
-        for where in WHERE:
-            report.gates.append(gate(rows, where))
-            listed += of_gate(report.gates[-1])
-        listed.append(verdict(rows, report.gates[-len(WHERE) :]))
-    made = results.stamp(f"codeworld-text {answers.version}, {answers.kind}; {answers.dials}")
+        if answers:
+            version = f"codeworld-text {answers.version}, {answers.kind}; {answers.dials}"
+            report.seconds[task] = round(answers.seconds, 1)
+        if any(row.texts for row in rows):
+            report.gates += [gate(rows, where) for where in WHERE]
+            listed += [figure for one in report.gates[-len(WHERE) :] for figure in of_gate(one)]
+            listed.append(verdict(rows, report.gates[-len(WHERE) :]))
+    made = results.stamp(version)
     results.publish(given.out, "The text model", made, listed, report)
     return 0
 

@@ -34,7 +34,8 @@ WithModel = Annotated[
     bool,
     typer.Option(
         "--model",
-        help="Let the text model offer a phrase where it is sure. Needs weights in CODEWORLD_TEXT_MODEL.",
+        help="Let the text model offer a phrase where it is sure. Needs weights in CODEWORLD_TEXT_MODEL; without them "
+        "the code model writes summaries of docstrings.",
     ),
 ]
 Threshold = Annotated[
@@ -227,7 +228,8 @@ def docstring(
     if summary and ":" not in where:
         raise BadInput("--summary needs FILE:QUALNAME")
     settings = Settings(style=Style(style) if style else None, summary=summary, private=private)
-    report, changed = cli_docstring.run(where, settings, write=write, writer=_writer(model))
+    with cli_docstring.opened_writer(model) as writer:
+        report, changed = cli_docstring.run(where, settings, write=write, writer=writer)
     if json:
         _print_json(report)
     elif not write:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
@@ -12,11 +13,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress
 
 from codeworld import cli_fix, source
+from codeworld.backend import open_model
 from codeworld.canvas import Reject
 from codeworld.context.ignore import IgnoreRules
 from codeworld.errors import BadInput, CommandError
 from codeworld.repair.edits import Fix
 from codeworld.summary.sources import Sources
+from textdiff import writer as text_writer
+from textdiff.code_writer import CodeWriter
 from textdiff.docstring import document, project
 from textdiff.docstring.document import Offer, Settings
 from textdiff.phrase import Writer
@@ -44,6 +48,17 @@ class _Job(msgspec.Struct, frozen=True):
     path: Path
     text: str
     offers: list[Offer]
+
+
+@contextmanager
+def opened_writer(wanted: bool) -> Iterator[Writer | None]:
+    """The text model, where it is wanted; the code model where there is none. Raises BadInput, CommandError."""
+    found = text_writer.installed() if wanted else None
+    if found is not None or not wanted:
+        yield found
+        return
+    with open_model() as opened:
+        yield CodeWriter(opened.infill)
 
 
 def run(

@@ -11,11 +11,15 @@
 #   follow T             wait until T seconds after setup began, or until nothing runs; the last figures
 #   ship NAME CHECKPOINT A B    parts A to B (0-7) of runs/NAME/CHECKPOINT (latest or final), exported to int8, to $OUT
 #   generate GPU NAME CHECKPOINT HOLES PARTS [option...]    candidates for holes, several processes on one GPU
-#   logs                 logs and candidates to $OUT
+#   texts DIR            DIR/{train,watched,evaluation}: parts of the text corpus; all of them before "text"
+#   text GPU NAME MIN CONFIG [option...]    a text run on one GPU, from this checkout's code model: runs/NAME
+#   predict GPU NAME EVERY [option...]      texts for one of EVERY held-out examples, by runs/NAME/best
+#   shiptext NAME        runs/NAME/best (or final, where nothing was watched), exported to int8, to $OUT
+#   logs                 logs, candidates and predicted texts to $OUT
 set -u
 W=${LEASE:-/tmp/lease}
 export PYTHONPATH=$W/code:$W/site PYTHONUNBUFFERED=1 TOKENIZERS_PARALLELISM=false TORCHINDUCTOR_CACHE_DIR=$W/inductor
-mkdir -p "$W"/{code,initial,corpus,holes,parts,logs,runs,candidates}
+mkdir -p "$W"/{code,initial,corpus,holes,parts,text,logs,runs,candidates,predictions}
 
 setup() {
   date +%s > "$W/began"
@@ -23,7 +27,7 @@ setup() {
   cp -r codeworld kernels textdiff benchmarks configs scripts pyproject.toml "$W/code/"
   # Not the command line: it wants packages that such a machine has not.
   printf 'import pathlib, sys\nfrom codeworld.training.train import run\nif __name__ == "__main__":\n    run(pathlib.Path(sys.argv[1]))\n' > "$W/run.py"
-  python3 -c 'import codeworld.training.train, codeworld.training.generate'  # what is missing is said now
+  python3 -c 'import codeworld.training.train, codeworld.training.generate, textdiff.train'  # what is missing is said now
   nproc; cat /sys/fs/cgroup/cpu.max; nvidia-smi --query-gpu=name,clocks.max.sm,power.limit --format=csv,noheader
 }
 put() {
@@ -47,7 +51,7 @@ train() {
   CUDA_VISIBLE_DEVICES=$gpus OMP_NUM_THREADS=1 setsid nohup $launch "$W/run.py" "$W/$name.toml" \
     > "$W/logs/$name.log" 2>&1 < /dev/null &
 }
-running() { pgrep -f "$W/[a-z]*.toml|training.generat[e]|plan[.]sh" > /dev/null; }
+running() { pgrep -f "$W/[a-z]*.toml|training.generat[e]|textdiff.trai[n]|textdiff.predic[t]|plan[.]sh" > /dev/null; }
 await() {
   local second
   for second in $(seq "$2"); do [ ! -e "$W/$1" ] || break; sleep 1; done
@@ -78,6 +82,26 @@ generate() {
       > "$W/logs/$name-$part.log" 2>&1 < /dev/null &
   done
 }
-logs() { tar cJf "$OUT/logs.tar.xz" -C "$W" logs candidates $(cd "$W" && ls runs/*/log.jsonl *.toml); }
+texts() { cp -r "$1"/* "$W/text/"; }
+text() {
+  local gpu=$1 name=$2 minutes=$3 config=$4
+  shift 4
+  CUDA_VISIBLE_DEVICES=$gpu setsid nohup python3 -m textdiff.train "$config" --initial codeworld/model/weights \
+    --corpus "$W/text/train" --watched "$W/text/watched" --output "$W/runs/$name" --minutes "$minutes" "$@" \
+    > "$W/logs/$name.log" 2>&1 < /dev/null &
+}
+best() { [ -d "$W/runs/$1/best" ] && echo "$W/runs/$1/best" || echo "$W/runs/$1/final"; }
+predict() {
+  local gpu=$1 name=$2 every=$3
+  shift 3
+  CUDA_VISIBLE_DEVICES=$gpu setsid nohup python3 -m textdiff.predict "$(best "$name")" "$W/predictions/$name" \
+    "$W"/text/evaluation/text-{docstring,commit}.jsonl --every "$every" "$@" > "$W/logs/predict-$name.log" 2>&1 < /dev/null &
+}
+shiptext() {
+  rm -rf "$W/ship-$1"
+  CUDA_VISIBLE_DEVICES='' python3 -m textdiff.train "$(best "$1")" --export "$W/ship-$1"
+  cp "$W/ship-$1"/* "$OUT/"
+}
+logs() { tar cJf "$OUT/logs.tar.xz" -C "$W" logs candidates predictions $(cd "$W" && ls runs/*/log.jsonl *.toml); }
 
 [ "${BASH_SOURCE[0]}" != "$0" ] || "$@"

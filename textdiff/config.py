@@ -38,6 +38,9 @@ class TextConfig(msgspec.Struct, frozen=True, kw_only=True):
     decoder_layers: int = 6
     vocabulary: int = 16384
     code_size: int = 128  # dimensions in which tokens are noised
+    pointer_size: int = (
+        0  # of the queries that point at the source's tokens (``textdiff.pointer``); 0: it does not
+    )
     rope_base: float = 100_000.0
     norm_epsilon: float = 1e-5
     source_tokens: int = 320  # the longest source that is read

@@ -5,8 +5,7 @@ copies, decontaminated); commits and prose from the same bare mirrors under the 
 addresses, histories cut where a repository was relicensed. Held-out repositories become evaluation sets, and what
 equals one of their examples is dropped from training. Repositories of any other role are never opened.
 
-    python -m textdiff.corpus --manifest M --mirrors DIR --code-corpus DIR/final --out OUT --evaluation DIR \\
-        --decontamination HASHES
+    python -m textdiff.corpus --manifest M --mirrors DIR --code-corpus DIR/final --out OUT --decontamination HASHES
 """
 
 from __future__ import annotations
@@ -24,6 +23,8 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 import msgspec
+import numpy as np
+from numpy.typing import NDArray
 
 from codeworld.training import corpus as code_corpus
 from codeworld.training import dedup, filters
@@ -44,6 +45,7 @@ from textdiff.source import (
     commit_source,
     definitions,
     docstring_source,
+    summaries_around,
     summary,
     text_source,
 )
@@ -57,14 +59,22 @@ CAPS: Final[dict[Task, int]] = {
 }
 SAME_TARGET: Final = 8  # of one task in all repositories together
 NEWEST_HELD_OUT: Final = 20  # commits of each training repository, for the split by time
-SHARD_LIMIT: Final = 15 * 10**6
-TOTAL_LIMIT: Final = 56 * 10**6
-EXAMPLE_BYTES: Final = 180  # compressed, about: what the first try assumes
+SHARD_LIMIT: Final = 16_400_000  # bytes
+FLUSHED_LIMIT: Final = 900_000  # that a compressor may hold back
+TOTAL_LIMIT: Final = 109_000_000
+WATCHED: Final = 800  # examples of each of NEAR_TASKS, of held-out repositories, not evaluated
+NEAR_TASKS: Final[tuple[Task, ...]] = ("docstring", "commit")  # of which near copies are dropped
+_QUOTES: Final = re.compile(
+    r"\"\"\"|'''"
+)  # a file without them has next to no docstrings, and need not be parsed
 _NOT_SUMMARY: Final = re.compile(
     r"https?:|\bTODO\b|\bFIXME\b|^(see|test|tests|same as|override|overrides|inherited|deprecated)\b|[{}|<>]{2}|^\W*$"
     r"|:(param|return|type)\b|@\w+|^\W",
     re.IGNORECASE,
 )
+
+
+Sketch = NDArray[np.uint32]
 
 
 class Example(msgspec.Struct, frozen=True):
@@ -91,12 +101,14 @@ class Job(NamedTuple):
 def functions(source: Source, items: Iterable[code_corpus.Item]) -> Iterator[Example]:
     """Definitions with a usable summary; of tests there are enough in commits."""
     for item in items:
-        if item.test:
+        if item.test or not _QUOTES.search(item.text):
             continue
-        for one in definitions(item.text):
+        found = list(definitions(item.text, documented_only=True))
+        for number, one in enumerate(found):
             target = summary(one.docstring) if one.docstring else ""
             if usable_summary(target) and one.code.count("\n") >= 1:
-                text = docstring_source(one.code, path=item.path, name=one.name)
+                around = summaries_around(found, number)
+                text = docstring_source(one.code, path=item.path, name=one.name, around=around)
                 yield Example("docstring", source.repo, f"{item.path}:{one.line}", text, target)
 
 
@@ -116,8 +128,8 @@ def changes(
     source: Source, git_dir: Path, restricted: tuple[str, ...], since: str | None
 ) -> Iterator[Example]:
     """Commits, newest first: subject from diff and history, body from diff and subject."""
-    scanned = commits.SCANNED * (1 if source.role == "train" else 4)
-    for one in commits.mine(git_dir, restricted, f"@{since}" if since else None, scanned):
+    wanted = commits.WANTED * (1 if source.role == "train" else 10)
+    for one in commits.mine(git_dir, restricted, f"@{since}" if since else None, wanted=wanted):
         text = commit_source(one.diff, one.history)
         yield Example("commit", source.repo, one.commit, text, one.subject, one.time)
         if one.body:
@@ -184,7 +196,7 @@ def _capped(found: list[Example]) -> list[Example]:
     for task, cap in CAPS.items():
         own = sorted(
             (one for one in found if one.task == task),
-            key=lambda e: filters.share(f"text {e.repo} {e.place}"),
+            key=_chance,
         )
         kept += own[:cap]
     chosen = {(one.task, one.place) for one in kept}
@@ -192,47 +204,61 @@ def _capped(found: list[Example]) -> list[Example]:
 
 
 def _key(text: str) -> bytes:
-    """A digest that ignores white space and the first two lines' task and place."""
+    """A digest that ignores white space."""
     return hashlib.blake2b("".join(text.split()).encode(), digest_size=8).digest()
 
 
 def _code(example: Example) -> str:
-    """What is described, without where it stands."""
-    lines = 2 if example.task == "docstring" else 1
-    return "\n".join(line for line in example.source.split("\n")[lines:] if not line.startswith("| "))
+    """What is described, without its place and what people wrote around it."""
+    lines = [line for line in example.source.split("\n")[1:] if not line.startswith("| ")]
+    return "\n".join(lines[1:] if example.task == "docstring" else lines)
 
 
 class Selection:
-    """Drops repeated examples and what equals a held-out one. Held-out examples must be added first."""
+    """Drops repeated examples and what is nearly a held-out one. Held-out examples must be added first."""
 
     def __init__(self) -> None:
         self.heldout: set[bytes] = set()
         self.seen: set[bytes] = set()
         self.targets: Counter[bytes] = Counter()
+        self.near = {task: dedup.NearDuplicates() for task in NEAR_TASKS}
         self.dropped: Counter[str] = Counter()
 
     def hold_out(self, example: Example) -> None:
-        """Never to be trained on: this source, and this target when it is longer than a phrase."""
+        """Never to be trained on: this source or one that is nearly the same, and this target when it is longer than a
+        phrase."""
         self.heldout.add(_key(_code(example) + example.task))
         if len(example.target) > 50:
             self.heldout.add(_key(example.target + example.task))
+        if example.task in self.near:
+            self.near[example.task].add(_sketch(example))
 
     def admits(self, example: Example) -> bool:
         """Whether the example is new; counts why it is not."""
+        reason = self._reason(example)
+        if reason:
+            self.dropped[f"{example.task}: {reason}"] += 1
+            return False
+        self.seen.add(_key(_code(example) + example.task))
+        self.targets[_key(example.target + example.task)] += 1
+        return True
+
+    def _reason(self, example: Example) -> str:
         code, target = _key(_code(example) + example.task), _key(example.target + example.task)
         if code in self.heldout or target in self.heldout:
-            self.dropped[f"{example.task}: held out"] += 1
-            return False
+            return "held out"
         prose_twice = example.task in ("text", "continue") and self.targets[target] > 0
-        if (code in self.seen and example.task in ("docstring", "commit")) or prose_twice:
-            self.dropped[f"{example.task}: copy"] += 1
-            return False
+        if (code in self.seen and example.task in NEAR_TASKS) or prose_twice:
+            return "copy"
         if self.targets[target] >= SAME_TARGET:
-            self.dropped[f"{example.task}: frequent target"] += 1
-            return False
-        self.seen.add(code)
-        self.targets[target] += 1
-        return True
+            return "frequent target"
+        near = self.near.get(example.task)
+        return "near copy" if near is not None and near.add(_sketch(example)) is not None else ""
+
+
+def _sketch(example: Example) -> Sketch:
+    """Of what is described together with how: two short functions that differ in their summary stay apart."""
+    return dedup.sketch(f"{_code(example)}\n{example.target}")
 
 
 def read_stage(stage: Path) -> list[Example]:
@@ -240,8 +266,10 @@ def read_stage(stage: Path) -> list[Example]:
     return msgspec.msgpack.decode(stage.read_bytes(), type=list[Example])
 
 
-def select(stages: dict[str, Path], heldout: set[str], evaluation: Path) -> tuple[list[Example], Selection]:
-    """Training examples in the order of repositories; writes the evaluation sets (by repository and by time)."""
+def select(stages: dict[str, Path], heldout: set[str], out: Path) -> tuple[list[Example], Selection]:
+    """Training examples in the order of repositories. Writes those of held-out repositories: WATCHED of each task for
+    the loss that is watched while a model is trained (``watched/``), the others for evaluation (``evaluation/``), and
+    the newest commits of training repositories beside them (by time)."""
     selection = Selection()
     by_task: dict[str, list[Example]] = {}
     for repo in sorted(heldout & stages.keys()):
@@ -258,44 +286,48 @@ def select(stages: dict[str, Path], heldout: set[str], evaluation: Path) -> tupl
         newest = {e.place for e in dated[:NEWEST_HELD_OUT]} if len(dated) >= 10 * NEWEST_HELD_OUT else set()
         by_time += [e for e in dated if e.place in newest]
         training += [e for e in _capped(examples) if e.place not in newest and selection.admits(e)]
-    evaluation.mkdir(parents=True, exist_ok=True)
+    watched = {task: _share(by_task.get(task, []), WATCHED) for task in NEAR_TASKS}
+    places = {one.place for own in watched.values() for one in own}
+    write_shards([one for own in watched.values() for one in own], out / "watched")
+    (out / "evaluation").mkdir(exist_ok=True)
     for task, examples in [*by_task.items(), ("commit-time", by_time)]:
-        encoded = b"".join(msgspec.json.encode(one) + b"\n" for one in examples)
-        (evaluation / f"text-{task}.jsonl").write_bytes(encoded)
+        encoded = b"".join(msgspec.json.encode(one) + b"\n" for one in examples if one.place not in places)
+        (out / "evaluation" / f"text-{task}.jsonl").write_bytes(encoded)
     return training, selection
 
 
-def write_shards(examples: list[Example], out: Path) -> list[tuple[str, int, int]]:
-    """Shards of at most SHARD_LIMIT bytes, TOTAL_LIMIT together: (name, examples, bytes). Where there is more, a stable
-    random choice of each task is kept."""
-    folder = out / "train"
+def _share(examples: list[Example], count: int) -> list[Example]:
+    """A stable choice of ``count``."""
+    return sorted(examples, key=_chance)[:count]
+
+
+def _chance(example: Example) -> float:
+    """In [0, 1): the same for a commit and its body."""
+    return filters.share(f"text {example.repo} {example.place}")
+
+
+def write_shards(examples: Iterable[Example], folder: Path) -> list[tuple[str, int, int]]:
+    """Shards of at most SHARD_LIMIT bytes: (name, examples, bytes). Examples keep their order: a repository's are
+    alike, and side by side they take less room."""
     folder.mkdir(parents=True, exist_ok=True)
-    share, count = min(1.0, TOTAL_LIMIT / (EXAMPLE_BYTES * max(1, len(examples)))), 5
-    encode = msgspec.json.Encoder().encode
-    while True:
-        for old in folder.glob("shard-*.jsonl.xz"):
-            old.unlink()
-        lines: list[list[bytes]] = [[] for _ in range(count)]
-        for one in examples:
-            chance = filters.share(
-                f"{one.repo} {one.place}"
-            )  # a commit and its body share a shard, and the diff
-            if chance < share:
-                lines[int(chance / share * count)].append(encode(one))
-        shards = []
-        for number, own in enumerate(lines):
-            target = folder / f"shard-{number:03d}.jsonl.xz"
-            target.write_bytes(
-                lzma.compress(b"\n".join(own) + b"\n", preset=3)
-            )  # 6 takes 2.4 times as long and saves 12 %
-            shards.append((target.name, len(own), target.stat().st_size))
-            print(*shards[-1], file=sys.stderr, flush=True)
-        total = sum(size for _, _, size in shards)
-        if total <= TOTAL_LIMIT and all(size <= SHARD_LIMIT for _, _, size in shards):
-            return shards
-        if total > TOTAL_LIMIT:
-            share *= 0.97 * TOTAL_LIMIT / total
-        count = max(5, -(-min(total, TOTAL_LIMIT) // (SHARD_LIMIT * 9 // 10)))
+    for old in folder.glob("shard-*.jsonl.xz"):
+        old.unlink()
+    shards: list[tuple[str, int, int]] = []
+    lines = (msgspec.json.encode(one) + b"\n" for one in examples)
+    while line := next(lines, b""):
+        target, count = folder / f"shard-{len(shards):03d}.jsonl.xz", 0
+        with target.open("wb") as file:
+            compressor = lzma.LZMACompressor(preset=3)  # 6 takes 2.4 times as long and saves 12 %
+            while line:
+                file.write(compressor.compress(line))
+                count += 1
+                if file.tell() > SHARD_LIMIT - FLUSHED_LIMIT:
+                    break
+                line = next(lines, b"")
+            file.write(compressor.flush())
+        shards.append((target.name, count, target.stat().st_size))
+        print(*shards[-1], file=sys.stderr, flush=True)
+    return shards
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -307,9 +339,6 @@ def main(arguments: list[str] | None = None) -> int:
         "--code-corpus", type=Path, required=True, help="final/ of codeworld.training.corpus's output"
     )
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument(
-        "--evaluation", type=Path, required=True, help="folder for text-*.jsonl of held-out repositories"
-    )
     parser.add_argument("--decontamination", type=Path, required=True)
     parser.add_argument("--jobs", type=int, default=2)
     parser.add_argument(
@@ -332,11 +361,14 @@ def main(arguments: list[str] | None = None) -> int:
                 )
     present = {repo: stage for repo, stage in stages.items() if stage.exists()}
     heldout = {source.repo for source in sources if source.role != "train"}
-    examples, selection = select(present, heldout, given.evaluation)
-    shards = write_shards(examples, given.out)
+    examples, selection = select(present, heldout, given.out)
+    shards, share = write_shards(examples, given.out / "train"), 1.0
+    while (total := sum(size for _, _, size in shards)) > TOTAL_LIMIT:  # then a stable random choice is kept
+        share *= 0.99 * TOTAL_LIMIT / total
+        shards = write_shards((one for one in examples if _chance(one) < share), given.out / "train")
     report = {
         "repositories": len(present),
-        "selected": Counter(one.task for one in examples),
+        "selected": Counter(one.task for one in examples if _chance(one) < share),
         "dropped": selection.dropped,
         "shards": shards,
         "seconds": round(time.monotonic() - begin),

@@ -27,6 +27,7 @@ from codeworld.model.config import ModelConfig
 from codeworld.model.network import Attend, Block, RMSNorm, rotary, rotate
 from textdiff.config import LENGTHS, TextConfig
 from textdiff.embedding import Codebook
+from textdiff.pointer import Pointer
 from textdiff.schedule import Schedule, alpha_sigma, first_location
 
 WAVES = 64  # pairs of sine and cosine that tell the noise level
@@ -100,6 +101,7 @@ class TextNetwork(nn.Module):
     def __init__(self, config: TextConfig) -> None:
         super().__init__()
         self.config = config
+        self.dropout = 0.0  # of what each block adds, while training
         block = config.block
         self.embedding = nn.Embedding(
             config.vocabulary, config.width
@@ -109,6 +111,8 @@ class TextNetwork(nn.Module):
         self.length_head = nn.Linear(config.width, len(LENGTHS), bias=False)
         nn.init.normal_(self.embedding.weight, std=0.02)
         nn.init.zeros_(self.length_head.weight)
+        if config.pointer_size:
+            self.pointer = Pointer(config.width, config.pointer_size)
         if config.kind == "gaussian":
             self.codebook = Codebook(config.vocabulary, config.code_size)
             self.noisy = nn.Linear(config.code_size, config.width, bias=False)
@@ -133,7 +137,7 @@ class TextNetwork(nn.Module):
         x = x if dtype is None else x.to(dtype)
         cos, sin = self.turns(positions)
         for block in self.encoder.blocks:
-            x = block(x, cos, sin, attend)
+            x = self._added(x, block(x, cos, sin, attend))
         return Memory(self.encoder.norm(x), positions)
 
     def remember(self, memory: Memory) -> list[KeysValues]:
@@ -148,9 +152,15 @@ class TextNetwork(nn.Module):
         """Embedded canvas x [B, T, width] at positions [B or 1, T] -> hidden states [B, T, width]."""
         cos, sin = self.turns(positions)
         for block, seen in zip(self.decoder.blocks, remembered, strict=True):
-            x = block(x, cos, sin, seen.keys, seen.values, attend)
+            x = self._added(x, block(x, cos, sin, seen.keys, seen.values, attend))
         hidden: Tensor = self.decoder.norm(x)
         return hidden
+
+    def _added(self, before: Tensor, after: Tensor) -> Tensor:
+        """``after`` a block, with dropout of what it added; outside of the blocks, which are compiled once."""
+        if not (self.dropout and self.training):
+            return after
+        return before + F.dropout(after - before, self.dropout)
 
     def noisy_input(self, z: Tensor, gamma: Tensor, guess: Tensor, given: Tensor) -> Tensor:
         """The decoder's input [B, T, width] for noisy rows z and the last guess of the clean ones, both [B, T,
@@ -175,6 +185,15 @@ class TextNetwork(nn.Module):
         if posterior is not None:
             out = out + posterior @ self.codebook.rows().to(posterior.dtype).T
         return out
+
+    def source_scores(self, hidden: Tensor, states: Tensor, ids: Tensor, posterior: Tensor | None) -> Tensor:
+        """What ``pointer`` gives the tokens ids [..., S] with states [..., S, width]: fp32 [..., T, S]."""
+        scores = self.pointer.scores(hidden, states)
+        if posterior is not None:
+            scores = (
+                scores + (posterior @ F.embedding(ids, self.codebook.rows()).to(posterior.dtype).mT).float()
+            )
+        return scores
 
     def length_logits(self, memory_first: Tensor) -> Tensor:
         """Over LENGTHS, [..., len(LENGTHS)], from the state of the source's first token [..., width]."""

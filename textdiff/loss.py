@@ -23,12 +23,19 @@ from codeworld.model.tokenizer import FILL, MASK
 from codeworld.training.train import FLEX_OPTIONS
 from textdiff.denoiser import KeysValues, Memory, TextNetwork
 from textdiff.embedding import CHUNK_ROWS
+from textdiff.pointer import NEVER, PointedCrossEntropy, Sources, share_of_target
 from textdiff.schedule import alpha_sigma, spread_times
 
 Batch = dict[str, Tensor]
-Seen = list[KeysValues]
 
 SMALLEST_RATE = 0.05  # of masked tokens
+
+
+class Seen(NamedTuple):
+    """What the decoder sees of the sources: in its layers, and to point at."""
+
+    layers: list[KeysValues]
+    sources: Sources
 
 
 class Targets(NamedTuple):
@@ -134,7 +141,8 @@ class Objective(nn.Module):
             dtype = torch.bfloat16 if on_gpu else torch.float32
             memory = network.encode(batch["source_ids"], batch["source_position"], read, dtype)
             length = self._length_loss(memory, batch)
-            seen = network.remember(memory)
+            sources_of = Sources(memory.states, batch["source_ids"], batch["source_doc"])
+            seen = Seen(network.remember(memory), sources_of)
             if network.config.kind == "gaussian":
                 token, parts = self._gaussian(seen, targets, write, dtype)
             elif network.config.kind == "masked":
@@ -155,13 +163,35 @@ class Objective(nn.Module):
         return F.cross_entropy(logits, batch["length"].flatten(), ignore_index=-100)
 
     def _cross_entropy(
-        self, hidden: Tensor, weight: Tensor, ids: Tensor, scale: Tensor
+        self, states: Tensor, posterior: Tensor | None, seen: Seen, targets: Targets, scale: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """Sum of scale * nats, and the nats [B, T]."""
-        flat = hidden.flatten(0, 1)
+        """Sum of scale * nats, and the nats [B, T], of targets given the decoder's states [B, T, width]."""
+        network = self.network
+        hidden, weight = states, network.embedding.weight
+        if posterior is not None:
+            hidden = torch.cat((states, posterior.to(states.dtype)), dim=-1)
+            weight = torch.cat((weight, network.codebook.rows()), dim=1)
+        flat, ids = hidden.flatten(0, 1), targets.ids.flatten()
         chunk = -(-len(flat) // -(-len(flat) // CHUNK_ROWS))  # equal chunks: one compiled shape
-        total, nats = linear_cross_entropy(flat, weight, ids.flatten(), scale.flatten(), chunk)
-        return total, nats.view(ids.shape)
+        if not network.config.pointer_size:
+            total, nats = linear_cross_entropy(flat, weight, ids, scale.flatten(), chunk)
+            return total, nats.view(scale.shape)
+        log_odds = network.pointer.log_odds(states)
+        offset = (log_odds + self._shares(states, posterior, seen.sources, targets)).flatten()
+        total, nats = PointedCrossEntropy.apply(
+            flat, weight.to(flat.dtype), ids, scale.flatten(), offset, chunk
+        )  # type: ignore[no-untyped-call]
+        rest = F.softplus(log_odds)
+        return total + (scale * rest).sum(), nats.view(scale.shape) + rest.detach()
+
+    def _shares(self, states: Tensor, posterior: Tensor | None, sources: Sources, targets: Targets) -> Tensor:
+        """``share_of_target`` of every row; scores of one row live at a time but for what the gradient needs."""
+        rows = []
+        for i, (own, ids, doc) in enumerate(zip(*sources, strict=True)):
+            noisy = None if posterior is None else posterior[i]
+            scores = self.network.source_scores(states[i], own, ids, noisy)
+            rows.append(share_of_target(scores, (ids, doc), (targets.ids[i], targets.doc[i])))
+        return torch.stack(rows)
 
     def _gaussian(
         self, seen: Seen, targets: Targets, write: Attend, dtype: torch.dtype
@@ -174,32 +204,39 @@ class Objective(nn.Module):
         noisy = alpha * clean + sigma * torch.randn_like(clean)
         z = torch.where(targets.given[..., None], clean, noisy)
         posterior = network.posterior(z, gamma)
-        output = torch.cat((network.embedding.weight, rows), dim=1)
 
-        def hidden(guess: Tensor) -> Tensor:
+        def states(guess: Tensor) -> Tensor:
             x = network.noisy_input(z, gamma, guess, targets.given).to(dtype)
-            states = network.decode(x, targets.position, seen, write)
-            return torch.cat((states, posterior.to(states.dtype)), dim=-1)
+            return network.decode(x, targets.position, seen.layers, write)
 
         guess = torch.zeros_like(z)
         if self.passes.random() < 0.5 or not self.training:
-            guess = self._first_guess(hidden, guess, output, targets)
+            # Not under no_grad: that would be one more graph to compile.
+            found = self._expected(states(guess).detach(), posterior, seen.sources, targets)
+            guess = torch.where(targets.given[..., None], guess, found)
         scale = targets.weight / targets.weight.sum().clamp(min=1e-6)
-        token, nats = self._cross_entropy(hidden(guess), output, targets.ids, scale)
+        token, nats = self._cross_entropy(states(guess), posterior, seen, targets, scale)
         return token, {"schedule": 0.1 * network.schedule.misfit(gamma, nats, targets.weight)}
 
-    def _first_guess(
-        self, hidden: Callable[[Tensor], Tensor], guess: Tensor, output: Tensor, targets: Targets
-    ) -> Tensor:
-        """The expected rows of a first pass (self-conditioning, Chen et al. 2022)."""
-        states = (
-            hidden(guess).detach().flatten(0, 1)
-        )  # not under no_grad: that would be one more graph to compile
-        weight = output.detach().to(states.dtype)
-        with torch.no_grad():
-            parts: tuple[Tensor, ...] = torch.split(states, CHUNK_ROWS // 2)
-            found = torch.cat([self.network.codebook.expected(part @ weight.T) for part in parts])
-        return torch.where(targets.given[..., None], guess, found.view(guess.shape))
+    @torch.no_grad()
+    def _expected(self, states: Tensor, posterior: Tensor, sources: Sources, targets: Targets) -> Tensor:
+        """The expected rows of a first pass (self-conditioning, Chen et al. 2022), fp32 [B, T, code_size]."""
+        network, rows = self.network, self.network.codebook.rows()
+        hidden = torch.cat((states, posterior.to(states.dtype)), dim=-1).flatten(0, 1)
+        weight = torch.cat((network.embedding.weight, rows), dim=1).to(states.dtype)
+        parts: tuple[Tensor, ...] = torch.split(hidden, CHUNK_ROWS // 2)
+        found = torch.cat([network.codebook.expected(part @ weight.T) for part in parts]).view(
+            posterior.shape
+        )
+        if not network.config.pointer_size:
+            return found
+        gate = network.pointer.log_odds(states).sigmoid()[..., None]
+        pointed = []
+        for i, (own, ids, doc) in enumerate(zip(*sources, strict=True)):
+            scores = network.source_scores(states[i], own, ids, posterior[i])
+            scores = scores.masked_fill(doc != targets.doc[i][:, None], NEVER)
+            pointed.append(scores.softmax(-1) @ F.embedding(ids, rows))
+        return (1 - gate) * found + gate * torch.stack(pointed)
 
     @staticmethod
     def _times(targets: Targets) -> Tensor:
@@ -219,8 +256,8 @@ class Objective(nn.Module):
         x = network.embedding(torch.where(masked, MASK, targets.ids)).to(dtype)
         weight = targets.weight * masked / rate
         scale = weight / targets.weight.sum().clamp(min=1e-6)
-        hidden = network.decode(x, targets.position, seen, write)
-        token, _ = self._cross_entropy(hidden, network.embedding.weight, targets.ids, scale)
+        states = network.decode(x, targets.position, seen.layers, write)
+        token, _ = self._cross_entropy(states, None, seen, targets, scale)
         return token, {}
 
     def _autoregressive(
@@ -230,7 +267,7 @@ class Objective(nn.Module):
         network = self.network
         before = F.pad(targets.ids[:, :-1], (1, 0), value=FILL)
         before = torch.where(targets.position == 0, FILL, before)
-        hidden = network.decode(network.embedding(before).to(dtype), targets.position, seen, write)
+        states = network.decode(network.embedding(before).to(dtype), targets.position, seen.layers, write)
         scale = targets.weight / targets.weight.sum().clamp(min=1e-6)
-        token, _ = self._cross_entropy(hidden, network.embedding.weight, targets.ids, scale)
+        token, _ = self._cross_entropy(states, None, seen, targets, scale)
         return token, {}

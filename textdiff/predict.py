@@ -1,6 +1,6 @@
 """Write texts for a file of examples with a checkpoint; ``benchmarks.text_model`` scores them.
 
-    python -m textdiff.predict CHECKPOINT OUT EXAMPLES.jsonl… --steps 1 4 16 --limit 1000
+    python -m textdiff.predict CHECKPOINT OUT EXAMPLES.jsonl… --steps 1 4 16 --every 10
 
 One file for each set of examples and each setting of the dials: ``OUT/<examples>-<steps>-<diversity>.jsonl``.
 """
@@ -19,7 +19,7 @@ from codeworld.model.tokenizer import CodeTokenizer
 from textdiff import checkpoint
 from textdiff.choose import ranked
 from textdiff.sampler import Dials, Sampler
-from textdiff.source import Task
+from textdiff.source import Task, split_source
 
 
 class Question(msgspec.Struct, frozen=True):
@@ -55,12 +55,18 @@ class Answers(msgspec.Struct, frozen=True):
     answers: list[Answer]
 
 
-def read_questions(path: Path, limit: int | None = None) -> list[Question]:
-    """Questions of a set; with ``limit`` evenly spread over it."""
-    lines = path.read_bytes().splitlines()
+def read_questions(path: Path, limit: int | None = None, every: int = 1) -> list[Question]:
+    """Questions of a set: one of ``every``; with ``limit`` evenly spread over it."""
+    lines = path.read_bytes().splitlines()[::every]
     if limit is not None and len(lines) > limit:
         lines = [lines[i * len(lines) // limit] for i in range(limit)]
     return [msgspec.json.decode(line, type=Question) for line in lines]
+
+
+def alone(source: str) -> str:
+    """A source without the lines of what people wrote near by."""
+    head, _, rest = split_source(source)
+    return head + rest
 
 
 def answers(
@@ -96,6 +102,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--length-temperature", type=float, default=1.0)
     parser.add_argument("--count", type=int, default=8)
     parser.add_argument("--limit", type=int, help="questions of each set, evenly spread")
+    parser.add_argument("--every", type=int, default=1, help="take one of so many questions")
+    parser.add_argument("--alone", action="store_true", help="leave out what people wrote near by")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     given = parser.parse_args(arguments)
@@ -104,7 +112,9 @@ def main(arguments: list[str] | None = None) -> int:
     sampler = Sampler(network, CodeTokenizer(given.checkpoint / "tokenizer.json"))
     given.out.mkdir(parents=True, exist_ok=True)
     for path in given.examples:
-        questions = read_questions(path, given.limit)
+        questions = read_questions(path, given.limit, given.every)
+        if given.alone:
+            questions = [msgspec.structs.replace(one, source=alone(one.source)) for one in questions]
         for steps in given.steps:
             for diversity in given.diversity:
                 dials = Dials(
@@ -121,7 +131,7 @@ def main(arguments: list[str] | None = None) -> int:
                 whole = Answers(
                     network.config.kind, network.config.version, given.device, dials, seconds, found
                 )
-                name = f"{path.stem}-{steps}-{diversity:g}.json"
+                name = f"{path.stem}{'-alone' * given.alone}-{steps}-{diversity:g}.json"
                 (given.out / name).write_bytes(msgspec.json.encode(whole))
                 print(f"{name}: {len(found)} in {seconds:.1f} s; {found[0].texts[:1]}", flush=True)
     return 0

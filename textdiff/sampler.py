@@ -21,6 +21,7 @@ from codeworld.model.network import Attend
 from codeworld.model.tokenizer import END, FILL, MASK, PAD, SPECIAL, CodeTokenizer
 from textdiff.config import LENGTHS
 from textdiff.denoiser import KeysValues, Memory, TextNetwork
+from textdiff.pointer import mixed
 from textdiff.schedule import alpha_sigma
 from textdiff.stream import tokenise
 
@@ -53,6 +54,8 @@ class Asked(NamedTuple):
     seen_task: list[KeysValues]
     hidden: Tensor  # float [N, 1, 1, S]: -inf at padding among the sources
     hidden_task: Tensor
+    states: Tensor  # of the encoder, [N, S, width], and
+    source_ids: Tensor  # int64 [N, S]: what can be pointed at
     lengths: list[list[float]]  # probabilities of LENGTHS
     prefixes: list[list[int]]
 
@@ -68,6 +71,8 @@ class Canvas(NamedTuple):
     ids: Tensor  # int64 [B, T], the prefix in its place
     given: Tensor  # bool [B, T]
     hidden: Tensor  # float [B, 1, 1, S]: -inf at padding among the sources
+    states: Tensor  # [B, S, width]
+    source_ids: Tensor  # int64 [B, S]
 
 
 def _attend(hidden: Tensor, own: Tensor) -> Attend:
@@ -94,14 +99,15 @@ class Sampler:
         """Encode sources (``textdiff.source``) and what each text is to begin with ("": nothing)."""
         pieces = [tokenise(self.tokenizer, *pair) for pair in zip(sources, prefixes, strict=True)]
         limit = self.network.config.source_tokens
-        memory, hidden = self._memory([one.source(True, limit) for one in pieces])
-        task, hidden_task = self._memory([one.head for one in pieces])
+        memory, hidden, ids = self._memory([one.source(True, limit) for one in pieces])
+        task, hidden_task, _ = self._memory([one.head for one in pieces])
         lengths = self.network.length_logits(memory.states[:, 0]).float().softmax(-1).tolist()
         seen, seen_task = self.network.remember(memory), self.network.remember(task)
-        return Asked(seen, seen_task, hidden, hidden_task, lengths, [one.target for one in pieces])
+        prefixes_ids = [one.target for one in pieces]
+        return Asked(seen, seen_task, hidden, hidden_task, memory.states, ids, lengths, prefixes_ids)
 
-    def _memory(self, sources: list[list[int]]) -> tuple[Memory, Tensor]:
-        """The encoder's states of sources padded behind their ends, and the padding as a mask."""
+    def _memory(self, sources: list[list[int]]) -> tuple[Memory, Tensor, Tensor]:
+        """The encoder's states of sources padded behind their ends, the padding as a mask, and the ids."""
         size = max(len(ids) for ids in sources)
         ids = torch.tensor([own + [PAD] * (size - len(own)) for own in sources], device=self.device)
         lengths = torch.tensor([[len(own)] for own in sources], device=self.device)
@@ -113,7 +119,7 @@ class Sampler:
         def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
             return F.scaled_dot_product_attention(q, k, v, attn_mask=hidden.to(q.dtype), enable_gqa=True)
 
-        return self.network.encode(ids, torch.where(padding, 0, index - lengths), attend), hidden
+        return self.network.encode(ids, torch.where(padding, 0, index - lengths), attend), hidden, ids
 
     @torch.inference_mode()
     def sample(
@@ -170,12 +176,15 @@ class Sampler:
             ids,
             given,
             asked.hidden[index],
+            asked.states[index],
+            asked.source_ids[index],
         )
 
     def guided(self, x: Tensor, canvas: Canvas, posterior: Tensor | None, dials: Dials) -> Tensor:
         """Logits [B, T, vocabulary] fp32, special tokens but END ruled out."""
         network = self.network
-        logits = network.logits(network.decode(x, canvas.positions, canvas.seen, canvas.attend)).float()
+        states = network.decode(x, canvas.positions, canvas.seen, canvas.attend)
+        logits = network.logits(states).float()
         if dials.guidance != 1.0:
             hidden = network.decode(x, canvas.positions, canvas.seen_task, canvas.attend_task)
             plain = network.logits(hidden).float()
@@ -183,7 +192,17 @@ class Sampler:
         logits = logits / dials.temperature
         if posterior is not None:  # exact, so neither guided nor softened
             logits = logits + posterior @ network.codebook.rows().T
-        return logits.index_fill_(-1, self.barred, -torch.inf)
+        return self._pointed(logits, states, canvas, posterior)
+
+    def _pointed(self, logits: Tensor, states: Tensor, canvas: Canvas, posterior: Tensor | None) -> Tensor:
+        """Special tokens ruled out, and the source's tokens pointed at, where the network does."""
+        network, logits = self.network, logits.index_fill(-1, self.barred, -torch.inf)
+        if not network.config.pointer_size:
+            return logits
+        scores = network.source_scores(states, canvas.states, canvas.source_ids, posterior)
+        return mixed(
+            logits, network.pointer.log_odds(states), scores + canvas.hidden[:, 0], canvas.source_ids
+        )
 
     def _denoise(
         self, canvas: Canvas, dials: Dials, generator: torch.Generator, should_stop: Callable[[], bool]
@@ -250,7 +269,8 @@ class Sampler:
             causal = torch.full((length, length), -torch.inf, device=self.device).triu(1)
             positions = torch.arange(length, device=self.device)[None]
             states = network.decode(network.embedding(ids), positions, canvas.seen, _attend(hidden, causal))
-            logits = network.logits(states[:, -1]).float().index_fill_(-1, self.barred, -torch.inf)
+            last = states[:, -1:]
+            logits = self._pointed(network.logits(last).float(), last, canvas, None)[:, 0]
             drawn, chosen = self._drawn(logits, dials.diversity, generator)
             drawn = torch.where(ended, END, drawn)
             logprobs = torch.cat((logprobs, torch.where(ended, 0.0, chosen)[:, None]), dim=1)

@@ -3,7 +3,8 @@
 A source is ``<task>\\n<body>``, at most SOURCE_CHARS characters, because the model reads no more than its window of
 tokens. Nothing here needs torch.
 
-- docstring: ``path: qualified.name``, then the definition without its docstrings -> the summary
+- docstring: summaries of what stands around it (``| …``), ``path: qualified.name``, then the definition without its
+  docstrings -> the summary
 - commit: earlier subjects about the same files (``| …``), then the compacted diff -> the subject
 - body: ``| subject``, then the compacted diff -> the first paragraph of the body
 - text: a keyword or heading -> a paragraph;  continue: heading and paragraph -> the next paragraph
@@ -17,6 +18,7 @@ import re
 import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
+from itertools import islice, zip_longest
 from typing import Final, Literal
 
 import msgspec
@@ -25,7 +27,7 @@ Task = Literal["docstring", "commit", "body", "text", "continue"]
 
 SOURCE_CHARS: Final = 1_100
 SUMMARY_CHARS: Final = 220
-HISTORY_SUBJECTS: Final = 3
+HISTORY_SUBJECTS: Final = 3  # or summaries around a definition
 _LINE_CHARS: Final = 120
 _FILES: Final = 12
 
@@ -51,17 +53,41 @@ class Definition(msgspec.Struct, frozen=True):
     code: str
 
 
-def docstring_source(code: str, *, path: str = "", name: str = "") -> str:
-    """The source of task "docstring" for ``Definition.code`` (or any function's text without its docstring)."""
-    return f"docstring\n{path[-60:]}: {name}\n{code}"[:SOURCE_CHARS]
+def docstring_source(code: str, *, path: str = "", name: str = "", around: Sequence[str] = ()) -> str:
+    """The source of task "docstring" for ``Definition.code`` (or any function's text without its docstring);
+    ``around``: from ``summaries_around``."""
+    return f"docstring\n{_told(around)}{path[-60:]}: {name}\n{code}"[:SOURCE_CHARS]
 
 
 def commit_source(diff: str, history: Sequence[str] = ()) -> str:
     """The source of task "commit": a unified ``git diff`` and subjects of earlier commits about the same files, newest
     first."""
-    earlier = "".join(f"| {subject[:100]}\n" for subject in history[:HISTORY_SUBJECTS])
-    head = f"commit\n{earlier}"
+    head = f"commit\n{_told(history)}"
     return head + compact(diff, SOURCE_CHARS - len(head))
+
+
+def _told(phrases: Sequence[str]) -> str:
+    """What people wrote near by, a line each."""
+    return "".join(f"| {phrase[:100]}\n" for phrase in phrases[:HISTORY_SUBJECTS])
+
+
+def split_source(source: str) -> tuple[str, str, str]:
+    """The task's line, the lines of earlier subjects (``| …``), and the rest."""
+    head, _, rest = source.partition("\n")
+    lines = rest.split("\n")
+    count = next((i for i, line in enumerate(lines) if not line.startswith("| ")), len(lines))
+    return head + "\n", "".join(line + "\n" for line in lines[:count]), "\n".join(lines[count:])
+
+
+def summaries_around(found: Sequence[Definition], at: int) -> list[str]:
+    """Of ``definitions``' result: the summary of what definition ``at`` is inside of, then of its nearest documented
+    neighbours before and after; at most HISTORY_SUBJECTS, none twice."""
+    before = [one for one in found[:at][::-1] if one.docstring]
+    after = [one for one in found[at + 1 :] if one.docstring]
+    outer = [one for one in before if found[at].name.startswith(one.name + ".")][:1]
+    nearest = (one for pair in zip_longest(before, after) for one in pair if one is not None)
+    told = (summary(one.docstring or "") for one in (*outer, *nearest))
+    return list(islice(dict.fromkeys(text for text in told if " " in text), HISTORY_SUBJECTS))
 
 
 def body_source(diff: str, subject: str) -> str:
@@ -77,33 +103,37 @@ def text_source(keyword: str, previous: str = "") -> str:
     return f"continue\n{keyword[:120]}\n{previous[-(SOURCE_CHARS - 140) :]}"
 
 
-def definitions(text: str) -> Iterator[Definition]:
+def definitions(text: str, *, documented_only: bool = False) -> Iterator[Definition]:
     """Functions and classes of a file in order; nothing when it does not parse. A definition whose docstring stands on
-    its header's line is left out."""
+    its header's line is left out, with ``documented_only`` (a quarter of the time) also one that has none."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return
-    lines = text.split("\n")
-    yield from _walk(tree, "", lines)
+    yield from _walk(tree, "", text.split("\n"), documented_only)
 
 
-def _walk(node: ast.AST, prefix: str, lines: list[str]) -> Iterator[Definition]:
+def _walk(node: ast.AST, prefix: str, lines: list[str], documented_only: bool) -> Iterator[Definition]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             name = prefix + child.name
-            of_class = isinstance(child, ast.ClassDef)
-            code = (
-                _class_code(child, lines) if isinstance(child, ast.ClassDef) else _function_code(child, lines)
-            )
-            if code:
-                kind: Literal["function", "class"] = "class" if of_class else "function"
-                yield Definition(kind, name, child.lineno, ast.get_docstring(child, clean=False), code)
-            yield from _walk(child, name + ".", lines)
+            docstring = ast.get_docstring(child, clean=False)
+            wanted = docstring is not None or not documented_only
+            if wanted and (code := _code(child, lines)):
+                kind: Literal["function", "class"] = (
+                    "class" if isinstance(child, ast.ClassDef) else "function"
+                )
+                yield Definition(kind, name, child.lineno, docstring, code)
+            yield from _walk(child, name + ".", lines, documented_only)
         elif isinstance(child, ast.If | ast.Try | ast.With):
-            yield from _walk(child, prefix, lines)
+            yield from _walk(child, prefix, lines, documented_only)
+
+
+def _code(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef, lines: list[str]) -> str:
+    """Its text without docstrings; "" where one stands on the header's line."""
+    return _class_code(node, lines) if isinstance(node, ast.ClassDef) else _function_code(node, lines)
 
 
 def _docstring_node(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> ast.Expr | None:

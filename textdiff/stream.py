@@ -18,6 +18,7 @@ from torch.utils.data import IterableDataset
 from codeworld.model.tokenizer import END, PAD, CodeTokenizer
 from codeworld.training.stream import share
 from textdiff.config import LENGTHS, TextConfig
+from textdiff.source import split_source
 
 NO_DOC = -1  # of padding among sources; targets' padding is NO_DOC - 1, so the two never see each other
 
@@ -60,14 +61,6 @@ class Pieces(NamedTuple):
     def source(self, history: bool, limit: int) -> list[int]:
         """The source's ids as the encoder reads them."""
         return (self.head + (self.history if history else []) + self.rest)[:limit]
-
-
-def split_source(source: str) -> tuple[str, str, str]:
-    """The task's line, the lines of earlier subjects (``| …``), and the rest."""
-    head, _, rest = source.partition("\n")
-    lines = rest.split("\n")
-    count = next((i for i, line in enumerate(lines) if not line.startswith("| ")), len(lines))
-    return head + "\n", "".join(line + "\n" for line in lines[:count]), "\n".join(lines[count:])
 
 
 def tokenise(tokenizer: CodeTokenizer, source: str, target: str = "") -> Pieces:
@@ -191,6 +184,10 @@ class Packer:
         return [*range(start), *range(end, words)]
 
 
+def _stacked(rows: list[dict[str, np.ndarray]]) -> dict[str, Tensor]:
+    return {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}
+
+
 class TextRows(IterableDataset[dict[str, Tensor]]):
     """Batches of ``batch_rows`` packed rows as int32 / float32 tensors [batch_rows, ...], without end."""
 
@@ -210,7 +207,7 @@ class TextRows(IterableDataset[dict[str, Tensor]]):
         for row in Packer(self.config, self.shape, self.mixture, rng).rows(examples):
             pool.append(row)
             if len(pool) == self.batch_rows:
-                yield {k: torch.from_numpy(np.stack([r[k] for r in pool])) for k in pool[0]}
+                yield _stacked(pool)
                 pool = []
 
     def _endless(self, examples: list[dict[str, Any]], rng: random.Random) -> Iterator[Pieces]:
@@ -225,3 +222,25 @@ class TextRows(IterableDataset[dict[str, Tensor]]):
                     tokenizer, examples[i]["source"], examples[i]["target"]
                 )
                 yield found
+
+
+def whole_batches(
+    folder: Path, tokenizer: Path, config: TextConfig, shape: RowShape, batch_rows: int
+) -> dict[str, list[dict[str, Tensor]]]:
+    """Task -> batches of a folder's shards, the same each time: every example once and in full, nothing of it given or
+    hidden. What fills no batch is left out. Raises ValueError when a task has not even one."""
+    coder, by_task = CodeTokenizer(tokenizer), dict[str, list[Pieces]]()
+    for one in read_examples(folder, 0, 1):
+        by_task.setdefault(one["task"], []).append(tokenise(coder, one["source"], one["target"]))
+    whole = Mixture(without_source=0.0, without_history=0.0, with_prefix=0.0, with_hole=0.0)
+    found = {}
+    for task, pieces in by_task.items():
+        packer = Packer(config, shape, whole, random.Random(0))
+        rows = list(packer.rows(iter(pieces), open_rows=1))
+        starts = range(0, len(rows) - batch_rows + 1, batch_rows)
+        found[task] = [_stacked(rows[at : at + batch_rows]) for at in starts]
+        if not found[task]:
+            raise ValueError(
+                f"{folder}: {len(pieces)} examples of {task} make {len(rows)} rows of {batch_rows}"
+            )
+    return found

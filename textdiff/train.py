@@ -1,25 +1,28 @@
 """``python -m textdiff.train CONFIG``: the code world model's trainer (``codeworld.training.train``) on text rows.
 
 Under ``torchrun`` it runs on as many GPUs as it is given. ``--kind`` trains a twin of the same size on the same data
-for the same time. ``--export`` writes the int8 weights of a checkpoint instead.
+for the same time, ``--dropout``, ``--pointer-size`` and ``--layers`` one that differs in that. ``--export`` writes the
+int8 weights of a checkpoint instead.
 """
 
 from __future__ import annotations
 
 import argparse
+from functools import cached_property
 from pathlib import Path
 
 import msgspec
-from torch import nn
+import torch
+from torch import Tensor, nn
 
 from codeworld.model import checkpoint as code_checkpoint
 from codeworld.training.stream import batches
-from codeworld.training.train import RunConfig, Trainer, World, finish, load_config
+from codeworld.training.train import RunConfig, Trainer, World, finish, load_config, resumed
 from textdiff import checkpoint
 from textdiff.config import Kind, TextConfig
 from textdiff.denoiser import TextNetwork
 from textdiff.loss import Objective
-from textdiff.stream import Mixture, RowShape, TextRows
+from textdiff.stream import Mixture, RowShape, TextRows, whole_batches
 from textdiff.warm_start import warm_start
 
 
@@ -30,6 +33,10 @@ class TextTrainConfig(RunConfig, frozen=True, kw_only=True):
     copies: int = 4  # looks at each target for one reading of its source (diffusion kinds)
     flex: bool = True  # on GPUs: FlexAttention and compiled blocks
     random_weights: bool = False  # begin from nothing but ``initial``'s tokenizer
+    dropout: float = 0.0  # of what each block adds
+    watched: Path | None = (
+        None  # shards of held-out repositories: their loss is logged, and its best weights kept
+    )
     model: TextConfig = TextConfig()
     shape: RowShape = RowShape()
     mixture: Mixture = Mixture()
@@ -42,16 +49,49 @@ class TextTrainer(Trainer):
 
     def load(self, folder: Path) -> nn.Module:
         """A text checkpoint, or the code world model's made into one."""
-        if self.config.random_weights:
-            return TextNetwork(self.config.model)
+        network = self._begun(folder)
+        network.dropout = self.config.dropout
+        return network
+
+    def _begun(self, folder: Path) -> TextNetwork:
         if (folder / "labels.json").exists():
-            return warm_start(code_checkpoint.load(folder), self.config.model)
+            code = None if self.config.random_weights else code_checkpoint.load(folder)
+            return warm_start(code, self.config.model) if code else TextNetwork(self.config.model)
         return checkpoint.load(folder, self.config.model.kind)
 
     def objective_of(self, on_gpu: bool) -> nn.Module:
         """From packed rows to the loss."""
         assert isinstance(self.network, TextNetwork)
-        return Objective(self.network, self.config.copies, on_gpu and self.config.flex)
+        self.bare = Objective(self.network, self.config.copies, on_gpu and self.config.flex)
+        return self.bare
+
+    @cached_property
+    def watched(self) -> dict[str, list[dict[str, Tensor]]]:
+        """Task -> the batches that are held out."""
+        config = self.config
+        if config.watched is None:
+            return {}
+        assert isinstance(self.network, TextNetwork)
+        tokenizer = config.initial / "tokenizer.json"
+        return whole_batches(
+            config.watched, tokenizer, self.network.config, config.shape, config.rows_per_pass
+        )
+
+    def held_out(self) -> dict[str, float]:
+        """Nats per token of each task under the same noise each time, without dropout; "held_out" is their mean."""
+        devices = [self.world.device] if self.world.device.type == "cuda" else []
+        found: dict[str, float] = {}
+        self.bare.eval()
+        with torch.random.fork_rng(devices=devices):
+            torch.manual_seed(0)
+            for task, batches_of in self.watched.items():
+                # Not under no_grad: that would be one more graph to compile.
+                parts = [self.bare(self._sent(batch))[1] for batch in batches_of]
+                for name in ("token", "length"):
+                    found[f"held_out_{task}_{name}"] = float(sum(one[name] for one in parts)) / len(parts)
+        self.bare.train()
+        tokens = [value for name, value in found.items() if name.endswith("token")]
+        return {"held_out": sum(tokens) / len(tokens), **found} if tokens else {}
 
     def write(self, folder: Path) -> None:
         """A bf16 checkpoint."""
@@ -75,7 +115,7 @@ class TextTrainer(Trainer):
 
 
 def run(config: TextTrainConfig) -> None:
-    """Train; writes ``log.jsonl``, ``latest/`` and ``final/`` below the output folder."""
+    """Train; writes ``log.jsonl``, ``latest/``, ``final/`` and ``best/`` below the output folder."""
     world = World.join()
     trainer = TextTrainer(config, world, config.shape.total)
     assert isinstance(trainer.network, TextNetwork)
@@ -95,6 +135,14 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--minutes", type=float, help="instead of the configuration's")
     parser.add_argument("--initial", type=Path, help="instead of the configuration's")
     parser.add_argument("--corpus", type=Path, help="instead of the configuration's")
+    parser.add_argument("--watched", type=Path, help="instead of the configuration's")
+    parser.add_argument("--max-steps", type=int, help="instead of the configuration's")
+    parser.add_argument("--dropout", type=float, help="instead of the configuration's")
+    parser.add_argument("--pointer-size", type=int, help="instead of the configuration's; 0: no pointer")
+    parser.add_argument(
+        "--layers", type=int, help="of encoder and decoder each, instead of the configuration's"
+    )
+    parser.add_argument("--resume", action="store_true", help="go on from the output's latest/")
     parser.add_argument("--rows-per-step", type=int, help="instead of the configuration's, for more GPUs")
     parser.add_argument("--export", type=Path, metavar="FOLDER", help="write int8 weights here")
     given = parser.parse_args(arguments)
@@ -102,11 +150,13 @@ def main(arguments: list[str] | None = None) -> None:
         checkpoint.export(given.config, given.export)
         return
     config = load_config(given.config, TextTrainConfig)
-    names = ("initial", "output", "minutes", "corpus", "rows_per_step")
+    names = ("initial", "output", "minutes", "corpus", "watched", "max_steps", "rows_per_step", "dropout")
+    sizes = {"kind": given.kind, "pointer_size": given.pointer_size}
+    sizes |= {"encoder_layers": given.layers, "decoder_layers": given.layers}
+    model = msgspec.structs.replace(config.model, **{k: v for k, v in sizes.items() if v is not None})
     changes = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
-    if given.kind:
-        changes["model"] = msgspec.structs.replace(config.model, kind=given.kind)
-    run(msgspec.structs.replace(config, **changes))
+    config = msgspec.structs.replace(config, model=model, **changes)
+    run(resumed(config) if given.resume else config)
 
 
 if __name__ == "__main__":

@@ -29,6 +29,11 @@ def _compiled() -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]:
     return torch.compile(softmax_gradient, dynamic=False)
 
 
+def softmax_gradient_for(hidden: Tensor) -> Callable[[Tensor, Tensor, Tensor], tuple[Tensor, Tensor]]:
+    """``softmax_gradient``, compiled where ``hidden`` is on a GPU."""
+    return _compiled() if hidden.is_cuda else softmax_gradient
+
+
 class LinearCrossEntropy(torch.autograd.Function):
     """Sum of scale * cross-entropy(hidden @ weight^T, target): the logits live one chunk at a time, and their gradient
     is taken while they are there (Hsu et al. 2024, Liger-Kernel), so nothing is computed twice.
@@ -41,7 +46,7 @@ class LinearCrossEntropy(torch.autograd.Function):
         ctx: Any, hidden: Tensor, weight: Tensor, target: Tensor, scale: Tensor, chunk: int
     ) -> tuple[Tensor, Tensor]:
         """See the class."""
-        gradient = _compiled() if hidden.is_cuda else softmax_gradient
+        gradient = softmax_gradient_for(hidden)
         losses, to_hidden = torch.empty_like(scale), torch.empty_like(hidden)
         to_weight = torch.zeros_like(weight, dtype=torch.float32)
         for at in range(0, len(hidden), chunk):

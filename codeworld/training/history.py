@@ -12,6 +12,7 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -26,6 +27,8 @@ MAX_FILES: Final = 2
 # Neither byte occurs in a text diff of Python or in a message that git stores.
 _COMMIT: Final = "\x1e"
 END: Final = "\x1f"
+_PATCH: Final = ("-p", "--unified=3", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames")
+_NAMES: Final = ("--raw", "--no-abbrev", "--no-renames")
 TRAILER: Final = re.compile(
     r"^(signed-off-by|co-authored-by|change-id|reviewed-by|acked-by|tested-by|closes-bug)\b.*$",
     re.IGNORECASE | re.MULTILINE,
@@ -68,31 +71,41 @@ def log_entries(
     revision: str = "HEAD",
     paths: Sequence[str] = (),
     limit: int | None = None,
+    names_only: bool = False,
 ) -> Iterator[str]:
-    """`fields` (git's format), END and the diff of each plain commit, newest first, in one text per commit."""
-    command = [
-        "git",
-        f"--git-dir={git_dir}",
-        "-c",
-        "core.quotePath=false",
-        "log",
-        revision,
-        "--no-merges",
-        "-p",
-    ]
-    command += ["--unified=3", "--no-color", "--no-ext-diff", "--no-textconv", "--no-renames"]
-    command += [f"--format={_COMMIT}{fields}{END}", *([f"--since={since}"] if since else [])]
-    command += [*([f"--max-count={limit}"] if limit else []), "--", *paths]
+    """`fields` (git's format), END and the diff of each plain commit, newest first, in one text per commit;
+    `names_only`: the names and objects of changed files (git's raw format) in the diff's place, for which no file is
+    read."""
+    shown = _NAMES if names_only else _PATCH
+    words = ["log", revision, "--no-merges", *shown, f"--format={_COMMIT}{fields}{END}"]
+    words += [*([f"--since={since}"] if since else []), *([f"--max-count={limit}"] if limit else [])]
+    return _streamed(git_dir, [*words, "--", *paths])
+
+
+def entries_of(
+    git_dir: Path, commits: Sequence[str], fields: str, *, paths: Sequence[str] = ()
+) -> Iterator[str]:
+    """As `log_entries`, of the given commits in their order. It ends at a commit that lacks an object."""
+    words = ["diff-tree", "--stdin", "-r", "--root", *_PATCH, f"--format={_COMMIT}{fields}{END}"]
+    return _streamed(git_dir, [*words, "--", *paths], "".join(f"{commit}\n" for commit in commits))
+
+
+def _streamed(git_dir: Path, words: list[str], told: str = "") -> Iterator[str]:
+    """The texts that a git command prints, one per commit; `told` is its standard input."""
+    command = ["git", f"--git-dir={git_dir}", "-c", "core.quotePath=false", *words]
     environment = {**os.environ, "GIT_NO_LAZY_FETCH": "1"}  # a partial mirror must not ask the network
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
-    ) as process:
-        assert process.stdout is not None
-        lines = (line.decode("utf-8", "replace") for line in process.stdout)
-        try:
-            yield from _entries(lines)
-        finally:
-            process.kill()  # a caller that stops early must not wait for the rest of the history
+    with tempfile.TemporaryFile() as stdin:  # not a pipe: git and we could wait for each other
+        stdin.write(told.encode())
+        stdin.seek(0)
+        with subprocess.Popen(
+            command, stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, env=environment
+        ) as process:
+            assert process.stdout is not None
+            lines = (line.decode("utf-8", "replace") for line in process.stdout)
+            try:
+                yield from _entries(lines)
+            finally:
+                process.kill()  # a caller that stops early must not wait for the rest of the history
 
 
 def _entries(lines: Iterable[str]) -> Iterator[str]:

@@ -34,6 +34,7 @@ from codeworld.training.stream import Rows, batches
 PEAK_FLOPS = {"H100": 734e12, "H200": 788e12}  # dense bf16, measured (8192 cubed, random data)
 # FlexAttention's own choice under such a mask takes 2.0 ms a layer forward on an H100 (head size 64); this one, 0.56.
 FLEX_OPTIONS = {"fwd_BLOCK_M": 64, "fwd_BLOCK_N": 64, "fwd_num_warps": 4, "fwd_num_stages": 3}
+PROGRESS = "progress"  # a file beside the weights: how much of the schedule they have been through
 NOT_INDICES = ("start", "limit", "first", "last")  # the mask compares these; what indexes has to be int64
 
 
@@ -50,6 +51,8 @@ class RunConfig(msgspec.Struct, frozen=True, kw_only=True):
     seed: int = 1
     save_every_minutes: float = 3.0
     max_steps: int = 1_000_000
+    begin_at: float = 0.0  # of the schedule, in [0, 1): what ``resumed`` found to be done already
+    watch_every: int = 0  # steps between looks at ``Trainer.held_out``; 0: none
     optimiser: optim.OptimiserConfig = optim.OptimiserConfig()
 
 
@@ -98,6 +101,15 @@ def load_config(path: Path, kind: type[Config]) -> Config:
     return msgspec.toml.decode(path.read_bytes(), type=kind, dec_hook=lambda of, value: of(value))
 
 
+def resumed(config: Config) -> Config:
+    """The run that goes on from its ``latest/``: with these weights, where they were in the schedule, with other rows.
+    What the optimisers remember is not kept. Raises OSError when nothing was saved."""
+    latest = config.output / "latest"
+    begin_at = float((latest / PROGRESS).read_text())
+    seed = config.seed + round(1000 * begin_at)
+    return msgspec.structs.replace(config, initial=latest, begin_at=begin_at, seed=seed)
+
+
 class Objective(nn.Module):
     """From a batch of rows to its loss: what is differentiated, and so what DDP wraps."""
 
@@ -135,6 +147,7 @@ class Trainer:
 
     def __init__(self, config: RunConfig, world: World, row_tokens: int) -> None:
         self.config, self.world, self.row_tokens = config, world, row_tokens
+        self.progress, self.best = config.begin_at, math.inf
         self.passes, left = divmod(config.rows_per_step, config.rows_per_pass * world.size)
         if left or not self.passes:
             raise ValueError(
@@ -166,6 +179,10 @@ class Trainer:
         assert isinstance(self.network, Network)
         checkpoint.save(self.network, folder, int8=False)
         checkpoint.copy_vocabulary(self.config.initial, folder)
+
+    def held_out(self) -> dict[str, float]:
+        """Losses in nats on what is not trained on, "held_out" among them; nothing where nothing is held out."""
+        return {}
 
     def flops_per_step(self) -> float:
         """6 FLOPs per weight and token of the blocks and of the tied output matrix (attention itself is left out)."""
@@ -202,6 +219,7 @@ class Trainer:
             return
         fresh, old = folder.with_name(folder.name + ".new"), folder.with_name(folder.name + ".old")
         self.write(fresh)
+        (fresh / PROGRESS).write_text(f"{self.progress:.4f}\n")
         if folder.exists():
             folder.rename(old)
         fresh.rename(folder)
@@ -239,10 +257,14 @@ def run(config_path: Path, resume: Path | None = None) -> None:
 
 
 def finish(trainer: Trainer, source: Iterator[Batch]) -> None:
-    """Train to the end of the time, write ``final/`` and leave the other processes."""
+    """Train to the end of the time, write ``final/`` (and ``best/``, if something is held out) and leave the other
+    processes."""
     config, world = trainer.config, trainer.world
     config.output.mkdir(parents=True, exist_ok=True)
-    with (config.output / "log.jsonl" if world.rank == 0 else Path(os.devnull)).open("a") as log:
+    with (config.output / "log.jsonl" if world.rank == 0 else Path(os.devnull)).open("a+") as log:
+        log.seek(0)
+        before = [json.loads(line).get("held_out", math.inf) for line in log] if config.begin_at else []
+        trainer.best = min(before, default=math.inf)
         _loop(trainer, source, log)
     trainer.save(config.output / "final")
     if world.size > 1:
@@ -268,18 +290,36 @@ def _loop(trainer: Trainer, source: Iterator[Batch], log: Any) -> None:
     begin = last_save = time.monotonic()
     for step in range(1, config.max_steps + 1):
         elapsed = time.monotonic() - begin
-        progress = world.agree(max(elapsed / (60 * minutes), step / config.max_steps))
-        if progress > 1:
+        done = world.agree(max(elapsed / (60 * minutes), step / config.max_steps))
+        trainer.progress = config.begin_at + done
+        if trainer.progress > 1:
             break
-        parts = trainer.step(source, optim.rate_at(progress, config.optimiser))
+        parts = trainer.step(source, optim.rate_at(trainer.progress, config.optimiser))
         if step % 20 == 0 or step == 1:
             log_of(step, parts)
             minutes = minutes_now(config)
+        if config.watch_every and step % config.watch_every == 0:
+            _watch(trainer, log)
         if time.monotonic() - last_save > 60 * config.save_every_minutes:
             trainer.save(config.output / "latest")
             last_save = time.monotonic()
+    _watch(trainer, log)
     if world.device.type == "cuda":
         torch.cuda.synchronize()
+
+
+def _watch(trainer: Trainer, log: Any) -> None:
+    """Write down the losses on what is held out, and keep the weights that are best there; rank 0's work."""
+    looks = trainer.config.watch_every and trainer.world.rank == 0
+    found = trainer.held_out() if looks else {}
+    if found:
+        record = {"progress": round(trainer.progress, 4), **{k: round(v, 4) for k, v in found.items()}}
+        print(json.dumps(record), flush=True)
+        log.write(json.dumps(record) + "\n")
+        log.flush()
+        if found["held_out"] < trainer.best:
+            trainer.best = found["held_out"]
+            trainer.save(trainer.config.output / "best")
 
 
 class _Log:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
+import lzma
+import random
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from textdiff import commits, prose, source
+from textdiff import commits, corpus, prose, source
 from textdiff.corpus import Example, Selection, usable_summary
 
 FILE = '''
@@ -66,6 +69,30 @@ def test_definitions_come_without_any_docstring() -> None:
         == "class Graph(Base):\n    size: int = 0\n    @property\n    def order(self) -> int:"
     )
     assert source.summary(found["Graph.order"].docstring or "") == "Number of nodes."
+
+
+def test_what_stands_around_is_told_and_never_the_text_itself() -> None:
+    text = FILE + (
+        '\nclass Tree(Graph):\n    """A graph without cycles."""\n    def root(self):\n        """Find the root."""\n'
+        "        return self.r\n    def leaf(self):\n        return 1\n    def size(self):\n"
+        '        """Count the nodes."""\n        return 2\n'
+    )
+    found = list(source.definitions(text))
+    at = {one.name: number for number, one in enumerate(found)}
+    assert source.summaries_around(found, at["Tree.size"]) == [
+        "A graph without cycles.", "Find the root.", "Number of nodes.",
+    ]  # fmt: skip
+    assert source.summaries_around(found, at["Tree.leaf"]) == [
+        "A graph without cycles.", "Find the root.", "Count the nodes.",
+    ]  # fmt: skip
+    documented = list(source.definitions(text, documented_only=True))
+    assert [one.name for one in documented] == [one.name for one in found if one.docstring is not None]
+    number = next(i for i, one in enumerate(documented) if one.name == "Tree.size")
+    assert source.summaries_around(documented, number) == source.summaries_around(found, at["Tree.size"])
+    asked = source.docstring_source(
+        found[at["Tree.size"]].code, path="a.py", name="Tree.size", around=["One thing."]
+    )
+    assert asked.startswith("docstring\n| One thing.\na.py: Tree.size\ndef size(self):")
 
 
 def test_summary_stops_at_sections_and_whole_sentences() -> None:
@@ -126,6 +153,29 @@ def test_history_is_what_came_before(tmp_path: Path) -> None:
     ]
 
 
+def test_a_commit_whose_file_a_mirror_lacks_is_passed_over(tmp_path: Path) -> None:
+    def git(*arguments: str) -> str:
+        done = subprocess.run(
+            ["git", "-C", str(tmp_path), "-c", "user.name=Someone", "-c", "user.email=a@b.c", *arguments],
+            check=True, capture_output=True, text=True,
+        )  # fmt: skip
+        return done.stdout.strip()
+
+    git("init", "-q")
+    subjects = ["Add the first thing", "Change the second thing", "Remove the third thing"]
+    for number, subject in enumerate(subjects):
+        (tmp_path / "a.py").write_text(f"x = {number}\n")
+        (tmp_path / "big.json").write_text("[]" * number)
+        git("add", ".")
+        git("commit", "-q", "-m", subject)
+    lost = git("rev-parse", "HEAD:a.py")
+    (tmp_path / ".git" / "objects" / lost[:2] / lost[2:]).unlink()
+    found = commits.mine(tmp_path / ".git", (), None)
+    assert [one.subject for one in found] == subjects[1::-1]
+    assert all("big.json" not in one.diff for one in found)
+    assert [one.subject for one in commits.mine(tmp_path / ".git", (), None, wanted=1)] == subjects[1:2]
+
+
 def test_prose_is_paragraphs_under_headings() -> None:
     text = (
         "# Tool\n\nA tool that reads the [files](http://x.y) of a project and writes them down again.\n\n"
@@ -162,6 +212,38 @@ def test_nothing_held_out_is_trained_on() -> None:
     )
     assert selection.admits(example("def h(): pass", "Something else here.", "train"))
     assert not selection.admits(example("def h(): pass", "Something else again.", "train"))
+
+
+def test_near_copies_are_dropped_and_their_held_out_originals_too() -> None:
+    body = "".join(f"    total_{i} = first_{i} + second_{i} * third_{i}\n" for i in range(30))
+
+    def example(name: str, repo: str, text: str = body) -> Example:
+        code = source.docstring_source(f"def {name}(self):\n{text}", path="a.py", name=name)
+        return Example("docstring", repo, f"a.py:{name}", code, f"Add up what {name} was given by {repo}.")
+
+    selection = Selection()
+    selection.hold_out(example("held", "held"))
+    assert not selection.admits(example("held_too", "train"))
+    other = body.replace("first", "left").replace("second", "right").replace("total", "sum")
+    assert selection.admits(example("one", "train", other))
+    assert not selection.admits(example("two", "train", other))
+    assert selection.dropped == {"docstring: near copy": 2}
+
+
+def test_shards_are_small_and_keep_the_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(corpus, "SHARD_LIMIT", 300_000)
+    monkeypatch.setattr(corpus, "FLUSHED_LIMIT", 150_000)
+    rng = random.Random(0)
+    made = [Example("text", "a/b", str(i), rng.randbytes(400).hex(), "target") for i in range(2_000)]
+    shards = corpus.write_shards(made, tmp_path)
+    assert len(shards) > 2
+    assert all(size <= 300_000 for _, _, size in shards)
+    lines = [
+        line for name, _, _ in shards for line in lzma.decompress((tmp_path / name).read_bytes()).splitlines()
+    ]
+    assert [json.loads(line)["place"] for line in lines] == [one.place for one in made]
+    corpus.write_shards(made[:1], tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["shard-000.jsonl.xz"]
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from textdiff.docstring.understand import Parameter, Source, Target, is_iterator
 from textdiff.docstring.verbs import VERBS
 from textdiff.entities import Vocabulary
 from textdiff.phrase import Phrase, Writer, best
-from textdiff.source import definitions, docstring_source
+from textdiff.source import definitions, docstring_source, summaries_around
 
 _UNFIT = ('"""', "'''", "\\", "\n", "\t")
 
@@ -75,8 +75,12 @@ class Builder:
         if self._writer is None:
             return ""
         text, row = self._source.text, self._target.line + 1
-        code = next((one.code for one in definitions(text) if one.line == row), "")
-        asked = docstring_source(code, path=self._path, name=self._target.qualname) if code else ""
+        found = list(definitions(text))
+        at = next((number for number, one in enumerate(found) if one.line == row), None)
+        if at is None:
+            return ""
+        around = summaries_around(found, at)
+        asked = docstring_source(found[at].code, path=self._path, name=self._target.qualname, around=around)
 
         def words() -> list[str]:
             return [text, *self._project.texts()]
