@@ -8,7 +8,7 @@ by how easily these tests are passed: where a fifth of all proposals pass, one o
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 from codeworld.canvas import Reject
@@ -48,9 +48,11 @@ def tested(text: str, candidates: Sequence[Candidate], trial: Trial, *, pairs: b
     """Those that pass, best first. ``pairs``: two edits at once are tried where no single one passes. Raises what the
     judge, the observer and the reader raise."""
     passed, judged = _passing(candidates, trial)
+    whole = _mass(one.proposal for one in judged)
     if not passed and pairs and not trial.should_stop():
-        passed, judged = _passing(_pairs(text, candidates, trial), trial)
-    return [] if trial.should_stop() else _confident(text, passed, judged, trial)
+        both, whole = _pairs(text, candidates, trial)
+        passed, judged = _passing(both, trial)
+    return [] if trial.should_stop() else _confident(text, passed, judged, whole, trial)
 
 
 def _passing(candidates: Sequence[Candidate], trial: Trial) -> tuple[list[Candidate], Sequence[Candidate]]:
@@ -70,26 +72,31 @@ def _passing(candidates: Sequence[Candidate], trial: Trial) -> tuple[list[Candid
 
 
 def _confident(
-    text: str, passed: Sequence[Candidate], judged: Sequence[Candidate], trial: Trial
+    text: str, passed: Sequence[Candidate], judged: Sequence[Candidate], whole: float, trial: Trial
 ) -> list[Fix]:
     """Confidence is the share of all that do the same, of the probability of all that pass and of a right one that is
-    no proposal, so that these passed by chance. What does the same as a better one has its own share only."""
+    no proposal, or none that was judged (``whole`` is the weight of all that could be), so that these passed by chance.
+    What does the same as a better one has its own share only."""
     if not passed:
         return []
     weights = [math.exp(one) for one in _scores(text, passed, trial)]
     seen = trial.observe([one.text for one in passed]) if trial.observe and len(passed) > 1 else ()
     groups = dict[object, list[int]]()
     for at, one in enumerate(passed):
-        groups.setdefault(seen[at] if seen else one.text, []).append(at)
+        groups.setdefault(seen[at] if seen and _works(seen[at]) else one.text, []).append(at)
     easy = len(groups) / (len(judged) + 2)
-    chance = _NONE_OF_THEM * easy * sum(math.exp(-one.proposal.cost) for one in judged)
-    total = sum(weights) + chance
+    elsewhere = whole * (1 + _NONE_OF_THEM) - _mass(one.proposal for one in judged)
+    total = sum(weights) + easy * elsewhere
     fixes = list[Fix]()
     for members in groups.values():
         best, *rest = sorted(members, key=lambda at: -weights[at])
         shares = [(best, sum(weights[at] for at in members)), *((at, weights[at]) for at in rest)]
         fixes += [_fix(passed[at], share / total) for at, share in shares]
     return sorted(fixes, key=lambda one: -one.confidence)
+
+
+def _mass(proposals: Iterable[Proposal]) -> float:
+    return sum(math.exp(-one.cost) for one in proposals)
 
 
 def _scores(text: str, passed: Sequence[Candidate], trial: Trial) -> list[float]:
@@ -109,15 +116,16 @@ def _fix(one: Candidate, confidence: float) -> Fix:
     return Fix(one.proposal.edits, one.text, one.proposal.kind, round(confidence, 4), checks)
 
 
-def _pairs(text: str, candidates: Sequence[Candidate], trial: Trial) -> list[Candidate]:
-    """Two edits at once, the cheapest first, as far as they lie apart. One of them alone changes what the program does,
-    where that is observed; what raises less comes first."""
+def _pairs(text: str, candidates: Sequence[Candidate], trial: Trial) -> tuple[list[Candidate], float]:
+    """Two edits at once, the best first, as far as they lie apart, and the weight of all there are, of which few can be
+    tried. One of them alone changes what the program does, where that is observed; what raises less comes first."""
     first, second, raised = candidates[:_BEST], candidates[:_BEST], dict[str, int]()
-    if trial.observe is not None:
-        first, second = candidates[: trial.most], candidates[: trial.most]
-        broken, *seen = trial.observe([text, *(one.text for one in first)])
-        raised = {one.text: _raised(does) - _raised(broken) for one, does in zip(first, seen, strict=True)}
-        first = [one for one, does in zip(first, seen, strict=True) if does != broken]
+    tried = candidates[: trial.most]
+    broken, *seen = trial.observe([text, *(one.text for one in tried)]) if trial.observe else [()]
+    if any(map(_works, seen)):
+        raised = {one.text: _raised(does) - _raised(broken) for one, does in zip(tried, seen, strict=True)}
+        first = [one for one, does in zip(tried, seen, strict=True) if does != broken]
+        second = tried
     known = set[tuple[object, ...]]()
     found = list[tuple[float, Proposal]]()
     for one in first:
@@ -129,7 +137,13 @@ def _pairs(text: str, candidates: Sequence[Candidate], trial: Trial) -> list[Can
                 pair = Proposal(edits, kind, one.proposal.cost + other.proposal.cost)
                 found.append((pair.cost + min(0, raised.get(one.text, 0)), pair))
     found.sort(key=lambda pair: pair[0])
-    return _checked_pairs(text, [pair for _, pair in found[: trial.most]])
+    best = _checked_pairs(text, [pair for _, pair in found[: trial.most]])
+    return best, _mass(pair for _, pair in found)
+
+
+def _works(does: Sequence[str]) -> bool:
+    """Whether something is seen: programs that only raise, here, are not known to be the same."""
+    return any(not one.startswith("!") for one in does)
 
 
 def _raised(does: Sequence[str]) -> int:

@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from codeworld.errors import CommandError
 from codeworld.testgen.execution import Place
 from codeworld.testgen.inputs import Maker, Pool
 from codeworld.testgen.neighbours import neighbour
@@ -21,6 +20,7 @@ from codeworld.testgen.observation_worker import MARK
 from codeworld.testgen.pools import calls_in_repository, is_literal
 from codeworld.testgen.project import place_of
 from codeworld.verify import sandbox
+from codeworld.verify.project_tests import ProjectTests
 
 _SCRIPT = Path(__file__).with_name("observation_worker.py")
 _QUESTION = ".codeworld-observed.json"
@@ -48,8 +48,8 @@ class Observing:
         self._place, self._calls, self._should_stop = place, calls, should_stop
 
     def observe(self, programs: Sequence[str]) -> list[tuple[str, ...]]:
-        """What each program does on each call; nothing of those that the sandbox was stopped before. Raises OSError
-        when no sandbox can be started, CommandError when it says nothing."""
+        """What each program does on each call, see observation_worker; nothing where the sandbox says nothing. Raises
+        OSError when none can be started."""
         found = list[tuple[str, ...]]()
         for at in range(0, len(programs), _BATCH):
             found += self._batch(programs[at : at + _BATCH])
@@ -73,12 +73,18 @@ class Observing:
             variables={"PYTHONHASHSEED": "0"},
             should_stop=self._should_stop,
         )
-        if self._should_stop():
-            return [()] * len(programs)
         said = done.output.split(MARK)
-        if len(said) < 3:
-            raise CommandError(f"what programs do cannot be observed: {done.output.strip()[-200:]}")
+        if len(said) < 3:  # stopped
+            return [()] * len(programs)
         return [tuple(one) for one in json.loads(said[-2])]
+
+
+def observer(
+    tests: ProjectTests, text: str, should_stop: Callable[[], bool] = lambda: False
+) -> Callable[[Sequence[str]], list[tuple[str, ...]]] | None:
+    """For the file that ``tests`` judge programs for, whose content is ``text``; see ``observing``."""
+    found = observing(tests.path, tests.root, text, should_stop)
+    return found.observe if found is not None else None
 
 
 def observing(

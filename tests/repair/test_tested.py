@@ -56,6 +56,14 @@ def test_what_does_the_same_shares_its_confidence() -> None:
     assert all(after.get(text, 0.0) < best.confidence for text in same if text != best.text)
 
 
+def test_programs_that_only_raise_where_they_are_observed_are_not_the_same() -> None:
+    def blind(programs: Sequence[str]) -> list[tuple[str, ...]]:
+        return [("!ImportError", "!ImportError") for _ in programs]
+
+    alone, together = (repair(BROKEN, judge=judge, observe=one, settings=SETTINGS) for one in (None, blind))
+    assert alone == together
+
+
 def test_the_reader_chooses_among_programs_that_pass() -> None:
     def infill(request: InfillRequest) -> InfillReply:
         likely = {"        return a": -1.0, "        return b - 1": -30.0}

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from codeworld.testgen.observing import Call, Observing, calls_of, observing
+from codeworld.testgen.observing import Call, Observing, calls_of, observer, observing
 from codeworld.testgen.project import place_of
+from codeworld.verify.project_tests import ProjectTests
 
 RIGHT = "def largest(xs, start=0):\n    return max([start, *xs])\n"
 SAME = "def largest(xs, start=0):\n    return sorted([*xs, start])[-1]\n"
@@ -66,3 +67,16 @@ def test_calls_with_literals_and_inputs_like_theirs() -> None:
 def test_nothing_to_observe_where_nobody_calls_it(tmp_path: Path) -> None:
     (tmp_path / "scores.py").write_text(RIGHT)
     assert observing(tmp_path / "scores.py", tmp_path, RIGHT) is None
+
+
+def test_it_observes_what_the_tests_judge(scores: Path) -> None:
+    tests = ProjectTests(scores, scores.parent, "python -m pytest -q")
+    observe = observer(tests, WRONG)
+    assert observe is not None
+    right, wrong = observe([RIGHT, WRONG])
+    assert right != wrong
+
+
+def test_nothing_is_known_where_it_is_stopped(scores: Path) -> None:
+    found = Observing(place_of(scores, scores.parent), [Call("largest", "([1],)")], lambda: True)
+    assert found.observe([RIGHT, WRONG]) == [(), ()]
