@@ -12,12 +12,15 @@ import sys
 import tempfile
 import tokenize
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from codeworld.repair.lexer import tokens
 from codeworld.repair.verify import Judge
+from codeworld.testgen.observing import Observing, calls_of
+from codeworld.testgen.project import place_of
 from codeworld.verify.project_tests import ProjectTests
 from codeworld.verify.trace import Trace
 
@@ -42,6 +45,18 @@ class Broken(msgspec.Struct):
             Path(folder, "test_solution.py").write_text("\n".join(["from solution import *", name, *tests]))
             command = f"{sys.executable} -m pytest -q -p no:asyncio -p no:lsp"
             return ProjectTests(path, Path(folder), command, wall_s=20.0).trace(text)
+
+    @contextmanager
+    def observing(self) -> Iterator[Observing]:
+        """What programs do when called as the visible asserts call them, and on inputs like those."""
+        name, *_ = self.visible.removeprefix("candidate = ").split("\n")
+        tree = ast.parse(self.visible.replace("candidate(", f"{name}("))
+        shown = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+        own = [node for node in shown if isinstance(node.func, ast.Name) and node.func.id == name]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "solution.py")
+            path.write_text(self.text)
+            yield Observing(place_of(path, Path(folder)), calls_of(self.text, own))
 
 
 def broken_programs(

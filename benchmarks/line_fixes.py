@@ -25,9 +25,10 @@ from benchmarks.mine_line_fixes import LineFix, function_at
 from benchmarks.repair import COMPOUND, Row, debugbench, dump, load_model, save
 from codeworld.repair.edits import apply, size
 from codeworld.repair.places import line_at, surprise
+from codeworld.repair.program import Program
 from codeworld.repair.rank import Infill
 from codeworld.repair.rewritings import look
-from codeworld.repair.tree_edits import Program, tree_neighbours
+from codeworld.repair.tree_edits import tree_neighbours
 
 _MOST_LINES = 40  # of a function
 _MOST_BYTES = 60_000  # of a file

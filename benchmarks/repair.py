@@ -320,7 +320,9 @@ def main() -> int:
     )
     parser.add_argument("--every", type=int, default=1, help="take every n-th program")
     parser.add_argument("--no-model", action="store_true")
-    parser.add_argument("--only", default="", help="methods whose name ends so")
+    parser.add_argument(
+        "--only", default="", help="methods whose name ends so; a pattern for tests and missing"
+    )
     parser.add_argument(
         "--mined", type=Path, nargs="*", default=[], help="files of benchmarks.mine_syntax_errors"
     )

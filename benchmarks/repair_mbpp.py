@@ -6,6 +6,7 @@ compared its methods on the same programs, and goes on where it was.
 
 from __future__ import annotations
 
+import re
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -27,7 +28,7 @@ _CPU_LIMIT = "import signal; signal.setitimer(signal.ITIMER_PROF, 0.2)"
 
 
 class Run(msgspec.Struct, frozen=True):
-    """Where the programs come from and go to. ``only``: the end of the names of the methods that are tried."""
+    """Where the programs come from and go to. ``only``: a pattern for the end of names of methods to try."""
 
     folder: Path
     rows: Path
@@ -47,12 +48,14 @@ class Tried(msgspec.Struct):
     confidence: float
     right: bool
     wall_ms: float
+    text: str = ""  # after the fix
 
 
 class Method(msgspec.Struct):
     scope: Scope
     infill: Infill | None = None
     traced: bool = False
+    observed: bool = False
 
 
 def tests_rows(infill: Infill | None, run: Run) -> Iterator[tuple[str, str, Figures]]:
@@ -74,22 +77,40 @@ def judge_by(tests: str) -> Judge:
     return judge
 
 
+class Remembering:
+    """A judge that runs each program once for all methods; ``known_ms`` is what the others have spent for this one."""
+
+    def __init__(self, judge: Judge) -> None:
+        self._judge, self.known_ms = judge, 0.0
+        self._known = dict[str, tuple[bool, float]]()
+
+    def __call__(self, programs: Sequence[str]) -> list[bool]:
+        new = [one for one in dict.fromkeys(programs) if one not in self._known]
+        self.known_ms += sum(self._known[one][1] for one in programs if one in self._known)
+        begin = time.perf_counter()
+        found = self._judge(new) if new else []
+        each_ms = 1e3 * (time.perf_counter() - begin) / max(1, len(new))
+        self._known |= {one: (good, each_ms) for one, good in zip(new, found, strict=True)}
+        return [self._known[one][0] for one in programs]
+
+
 def _methods(infill: Infill | None, only: str) -> dict[str, Method]:
-    neighbours = Scope(inserts=False, writes=False)
+    neighbours, unread = Scope(inserts=False, writes=False), Scope(most_lines=0, most_gaps=0, writes=False)
     methods = {
         "enumeration, prior": Method(neighbours),
         "enumeration and inserts, prior": Method(Scope()),
         "enumeration and inserts, prior, coverage": Method(Scope(), traced=True),
+        "enumeration and inserts, prior, behaviour": Method(Scope(), observed=True),
     }
     if infill is not None:
-        methods["enumeration, prior and reader"] = Method(neighbours, infill)
-        methods["enumeration and inserts, prior and reader, coverage"] = Method(
-            Scope(writes=False), infill, True
+        methods["enumeration and inserts, prior, what passes is read"] = Method(unread, infill)
+        methods["enumeration and inserts, prior, behaviour, what passes is read"] = Method(
+            unread, infill, observed=True
         )
-        methods["enumeration, inserts and the model's own, prior and reader, coverage"] = Method(
-            Scope(), infill, True
+        methods["enumeration, inserts and the model's own, prior and reader, behaviour, coverage"] = Method(
+            Scope(), infill, True, True
         )
-    return {name: method for name, method in methods.items() if name.endswith(only)}
+    return {name: method for name, method in methods.items() if re.search(f"(?:{only})$", name)}
 
 
 def _rows(
@@ -108,10 +129,11 @@ def _rows(
     for number, case in enumerate(cases):
         if time.monotonic() > end_s:
             break
+        judge = Remembering(judge_by(case.visible))
         for name, method in methods.items():
             one = known.get((number, name))
             if one is None:
-                one = _tried(case, method, name, f"{programs}, every {run.every}", number, run.model)
+                one = _tried(case, judge, method, name, f"{programs}, every {run.every}", number, run.model)
                 with run.rows.open("ab") as out:
                     out.write(msgspec.json.encode(one) + b"\n")
             tried[name].append(one)
@@ -120,29 +142,33 @@ def _rows(
         yield name, programs, _figures(found)
 
 
-def _tried(case: Broken, method: Method, name: str, programs: str, number: int, model: str) -> Tried:
+def _tried(
+    case: Broken, judge: Remembering, method: Method, name: str, programs: str, number: int, model: str
+) -> Tried:
     """The first fix counts; whether it would have been offered, its confidence says."""
     settings = Settings(
         threshold=0.0,
         scope=method.scope,
         two_edits="2 edits" in programs,
-        most_tests=320,
-        least_tests=80,
+        most_tests=800 if "2 edits" in programs else 400,
+        least_tests=240,
     )
-    begin = time.perf_counter()
-    found = repair(
-        case.text,
-        infill=method.infill,
-        judge=judge_by(case.visible),
-        trace=case.trace if method.traced else None,
-        settings=settings,
-    )
-    wall_ms = 1e3 * (time.perf_counter() - begin)
+    begin, judge.known_ms = time.perf_counter(), 0.0
+    with case.observing() as observing:
+        found = repair(
+            case.text,
+            infill=method.infill,
+            judge=judge,
+            trace=case.trace if method.traced else None,
+            observe=observing.observe if method.observed else None,
+            settings=settings,
+        )
+    wall_ms = 1e3 * (time.perf_counter() - begin) + judge.known_ms
     if isinstance(found, Reject):
         return Tried(programs, number, name, model, -1.0, False, wall_ms)
     assert judge_by(case.visible)([found[0].text])[0]
     right = judge_by(case.hidden)([found[0].text])[0]
-    return Tried(programs, number, name, model, found[0].confidence, right, wall_ms)
+    return Tried(programs, number, name, model, found[0].confidence, right, wall_ms, found[0].text)
 
 
 def _figures(tried: Sequence[Tried]) -> Figures:

@@ -18,6 +18,7 @@ from codeworld.repair.edits import Fix
 from codeworld.repair.repair import Settings, repair
 from codeworld.source import project_root
 from codeworld.summary.cache import write_atomically
+from codeworld.testgen.observing import observer
 from codeworld.verify import type_check
 from codeworld.verify.project_tests import ProjectTests
 
@@ -83,6 +84,7 @@ def fix(
             infill=reader.infill if reader else None,
             judge=tests.judge if tests else None,
             trace=tests.trace if tests else None,
+            observe=observer(tests, text) if tests else None,
             types=compare,
             settings=settings,
         )

@@ -38,6 +38,7 @@ async def find_fixes(
     """Repair ``text`` in a thread of its own; cancelling the caller stops it. Without the engine, the order of the
     repairs is the prior's."""
     from codeworld.repair.repair import repair
+    from codeworld.testgen.observing import observer
 
     stop = threading.Event()
     infill = bridge(server, asyncio.get_running_loop(), stop) if with_model else None
@@ -51,6 +52,7 @@ async def find_fixes(
             infill=infill,
             judge=tests.judge if tests else None,
             trace=tests.trace if tests else None,
+            observe=observer(tests, text, should_stop) if tests else None,
             types=types,
             settings=settings,
             should_stop=should_stop,

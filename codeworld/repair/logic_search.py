@@ -15,10 +15,11 @@ import msgspec
 from codeworld.repair.edits import Edit, Proposal, apply, difference, size
 from codeworld.repair.insertions import insertions
 from codeworld.repair.places import Place, gap_before, line_at, surprise
+from codeworld.repair.program import Program
 from codeworld.repair.rank import Infill
 from codeworld.repair.rewritings import Rewriting, look
 from codeworld.repair.suspicion import Statements, Suspicion
-from codeworld.repair.tree_edits import Program, tree_neighbours
+from codeworld.repair.tree_edits import tree_neighbours
 
 _PER_PLACE = 16  # proposals for one place that the reader sees
 _MOST_READ = 200  # lines, the most suspect ones: some seconds

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from codeworld.canvas import InfillRequest, Source
+from codeworld.repair.edits import Edit, apply
+from codeworld.repair.program import Program
 from codeworld.repair.rank import Infill
-from codeworld.repair.tree_edits import Program
 
 _SUFFIX_CHARS = 160
 _PREFIX_CHARS = 1200
@@ -16,6 +17,7 @@ _STEP_CHARS = (
     800  # what is shown begins at a multiple of this: the reader reads on from line to line, never anew
 )
 _READ_CHARS = 6000  # more than a window holds
+_BEHIND_CHARS = 500  # behind a change, which it makes more or less likely
 _READ_AGAIN = 4  # one in so many lines of a window has too little before it
 
 
@@ -89,3 +91,34 @@ def surprise(text: str, wanted: Iterable[int], infill: Infill) -> dict[int, floa
         if not read:
             break
     return found
+
+
+def gain(text: str, changes: Sequence[tuple[Edit, ...]], infill: Infill) -> list[float]:
+    """How much likelier (nats) the reader finds the program after each of the changes than as it is, from the first
+    changed line to some lines behind the last one. Raises what ``infill`` raises."""
+    known, found = dict[int, list[float]](), list[float]()
+    for edits in changes:
+        end = _line_end(text, min(len(text), edits[-1].end_char + _BEHIND_CHARS))
+        first = text.count("\n", 0, edits[0].start_char)
+        if end not in known:
+            known[end] = _nats(text[:end], infill)
+        before = known[end]
+        after = _nats(apply(text[:end], edits), infill)
+        behind = text.count("\n", 0, end) + 1 - first  # lines, as it is
+        added = sum(
+            one.new_text.count("\n") - text.count("\n", one.start_char, one.end_char) for one in edits
+        )
+        found.append(sum(before[-behind:]) - sum(after[-(behind + added) :]))
+    return found
+
+
+def _nats(text: str, infill: Infill) -> list[float]:
+    """Of each line, as many of the last ones as the model reads."""
+    first = text.rfind("\n", 0, max(0, len(text) - _READ_CHARS)) + 1
+    prefix = text[first:] + "\n"
+    return [-one.logprob_nats for one in infill(InfillRequest(prefix, "", sources=(Source.READ,))).candidates]
+
+
+def _line_end(text: str, char: int) -> int:
+    end = text.find("\n", char)
+    return len(text) if end < 0 else end

@@ -15,17 +15,16 @@ from codeworld.canvas import Reject
 from codeworld.repair.edits import Fix, Proposal, apply
 from codeworld.repair.localise import fault
 from codeworld.repair.logic_search import Scope, logic_proposals
+from codeworld.repair.program import Program
 from codeworld.repair.rank import Budget, Infill, probabilities
 from codeworld.repair.suspicion import suspicion
 from codeworld.repair.syntax_search import syntax_proposals
-from codeworld.repair.tree_edits import Program
-from codeworld.repair.verify import Comparison, Judge, Tracer, check
+from codeworld.repair.tested import Candidate, Trial, tested
+from codeworld.repair.verify import Comparison, Judge, Observer, Tracer, check
 
 _STRANGE = 4.5  # cost of an edit that is as likely to be none of ours
-_PAIR_IS_RIGHT = 0.7  # of pairs of edits that pass, about so many are right
 _MOST_UNTESTED = 64  # proposals that are checked where no test judges them: a long file has thousands
 _BLANKS = re.compile(r"(?<=\S)[ \t]+")  # but for indentation
-_BATCH = 16  # programs that are judged together
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -51,6 +50,7 @@ def repair(
     infill: Infill | None = None,
     judge: Judge | None = None,
     trace: Tracer | None = None,
+    observe: Observer | None = None,
     types: Comparison | None = None,
     settings: Settings = Settings(),
     should_stop: Callable[[], bool] = lambda: False,
@@ -60,17 +60,25 @@ def repair(
     "no-test-passes", "below-threshold", "type-error", "cancelled". Raises what ``infill`` and the judges raise."""
     if infill is not None and settings.describe:
         infill = _described(infill, settings.describe)
-    fixes = _proposed(text, infill, judge, trace, settings, should_stop)
+    proposals = _proposed(text, infill, judge, trace, settings, should_stop)
     if should_stop():
         return Reject("cancelled")
-    if isinstance(fixes, Reject):
-        return fixes
+    if isinstance(proposals, Reject):
+        return proposals
+    if judge is None:
+        broken = fault(text) is not None
+        most, otherwise = (len(proposals), _STRANGE) if broken else (_MOST_UNTESTED, 0.0)
+        fixes = _verified(text, proposals, most, otherwise)
+    else:
+        trial = Trial(
+            judge, infill, observe, settings.most_tests, settings.least_tests, should_stop, progress
+        )
+        candidates = _candidates(text, proposals, settings.most_tests)
+        fixes = tested(text, candidates, trial, pairs=settings.two_edits)
+        if candidates and not fixes:
+            return Reject("cancelled" if should_stop() else "no-test-passes")
     if not fixes:
         return Reject("no-candidate")
-    if judge is not None:
-        fixes = _tested(text, fixes, judge, settings, should_stop, progress)
-        if not fixes:
-            return Reject("cancelled" if should_stop() else "no-test-passes")
     offered = [one for one in fixes if one.confidence >= settings.threshold]
     if not offered:
         return Reject("below-threshold", f"{fixes[0].confidence:.2f} < {settings.threshold:.2f}")
@@ -86,11 +94,10 @@ def _proposed(
     trace: Tracer | None,
     settings: Settings,
     should_stop: Callable[[], bool],
-) -> list[Fix] | Reject:
-    """What passes the quick checks, best first; refused where nothing says that something is wrong."""
+) -> list[Proposal] | Reject:
+    """Best first; refused where nothing says that something is wrong."""
     if fault(text) is not None:
-        proposals = syntax_proposals(text, infill, budget=settings.budget, should_stop=should_stop)
-        return _verified(text, proposals, len(proposals), otherwise=_STRANGE)
+        return syntax_proposals(text, infill, budget=settings.budget, should_stop=should_stop)
     scope = settings.scope
     if judge is None and scope.lines is None and not settings.describe:
         return Reject(
@@ -103,10 +110,7 @@ def _proposed(
     if trace is not None:
         where = suspicion(Program.of(text), trace(text))
         scope = msgspec.structs.replace(scope, suspicion=where)
-    proposals = logic_proposals(text, infill, scope=scope, should_stop=should_stop)
-    if judge is None:
-        return _verified(text, proposals, _MOST_UNTESTED, otherwise=0.0)
-    return _verified(text, proposals, settings.most_tests, otherwise=None)
+    return logic_proposals(text, infill, scope=scope, should_stop=should_stop)
 
 
 def _typed(
@@ -133,10 +137,19 @@ def _described(infill: Infill, description: str) -> Infill:
     return lambda hole: infill(msgspec.structs.replace(hole, prefix=comment + hole.prefix))
 
 
-def _verified(text: str, proposals: list[Proposal], most: int, *, otherwise: float | None) -> list[Fix]:
-    """The first ``most`` that pass the checks; ``otherwise`` is the cost of none of them being right (None: one of them
-    is)."""
-    passed: list[tuple[Proposal, str, tuple[str, ...]]] = []
+def _verified(text: str, proposals: list[Proposal], most: int, otherwise: float) -> list[Fix]:
+    """The first ``most`` that pass the checks; ``otherwise`` is the cost of none of them being right."""
+    passed = _candidates(text, proposals, most)
+    shares = probabilities([*(one.proposal for one in passed), Proposal((), "", otherwise)])
+    return [
+        Fix(one.proposal.edits, one.text, one.proposal.kind, round(share, 4), one.checks)
+        for one, share in zip(passed, shares[:-1], strict=True)
+    ]
+
+
+def _candidates(text: str, proposals: list[Proposal], most: int) -> list[Candidate]:
+    """The first ``most`` that pass the quick checks."""
+    passed = list[Candidate]()
     seen = {_BLANKS.sub("", text)}  # the same with another blank is no second proposal
     for one in proposals:
         after = apply(text, one.edits)
@@ -144,83 +157,7 @@ def _verified(text: str, proposals: list[Proposal], most: int, *, otherwise: flo
         checks = check(text, after) if written not in seen else Reject("known")
         if not isinstance(checks, Reject):
             seen.add(written)
-            passed.append((one, after, checks))
+            passed.append(Candidate(one, after, checks))
         if len(passed) == most:
             break
-    none = [] if otherwise is None else [Proposal((), "", otherwise)]
-    shares = probabilities([*(one for one, _, _ in passed), *none])[: len(passed)]
-    return [
-        Fix(one.edits, after, one.kind, round(share, 4), checks)
-        for (one, after, checks), share in zip(passed, shares, strict=True)
-    ]
-
-
-def _tested(
-    text: str,
-    fixes: list[Fix],
-    judge: Judge,
-    settings: Settings,
-    should_stop: Callable[[], bool],
-    progress: Callable[[int, int], None],
-) -> list[Fix]:
-    """Those that pass, in their order; their confidence is relative to the others that pass."""
-    total, passed = min(len(fixes), settings.most_tests), list[Fix]()
-    for at in range(0, total, _BATCH):
-        if should_stop():
-            return []
-        if passed and at >= settings.least_tests:
-            break
-        batch = fixes[at : min(at + _BATCH, total)]
-        passed += [one for one, good in zip(batch, judge([one.text for one in batch]), strict=True) if good]
-        progress(min(at + _BATCH, total), total)
-    if passed:
-        return _shared(passed, 1.0)
-    return _pairs(text, fixes, judge, settings, should_stop) if settings.two_edits else []
-
-
-def _pairs(
-    text: str, fixes: list[Fix], judge: Judge, settings: Settings, should_stop: Callable[[], bool]
-) -> list[Fix]:
-    """Two edits at once: the best with the best, as far as they lie apart."""
-    best = fixes[:24]
-    pairs = [
-        (tuple(sorted((*one.edits, *other.edits))), one, other)
-        for at, one in enumerate(best)
-        for other in best[:at]
-        if _apart(one, other)
-    ]
-    pairs.sort(key=lambda pair: -pair[1].confidence * pair[2].confidence)
-    for at in range(0, min(len(pairs), settings.most_tests), _BATCH):
-        if should_stop():
-            return []
-        batch = [
-            Fix(
-                edits,
-                apply(text, edits),
-                f"{one.kind}, {other.kind}",
-                one.confidence * other.confidence,
-                one.checks,
-            )
-            for edits, one, other in pairs[at : at + _BATCH]
-        ]
-        batch = [one for one in batch if not isinstance(check(text, one.text), Reject)]
-        passed = [one for one, good in zip(batch, judge([one.text for one in batch]), strict=True) if good]
-        if passed:
-            return _shared(passed, _PAIR_IS_RIGHT)
-    return []
-
-
-def _shared(passed: list[Fix], whole: float) -> list[Fix]:
-    """Fixes that pass the same tests share the confidence ``whole``."""
-    total = sum(one.confidence for one in passed) or 1.0
-    return [
-        msgspec.structs.replace(
-            one, confidence=round(whole * one.confidence / total, 4), checks=(*one.checks, "tests")
-        )
-        for one in passed
-    ]
-
-
-def _apart(one: Fix, other: Fix) -> bool:
-    first, second = sorted((one.edits, other.edits))
-    return first[-1].end_char < second[0].start_char
+    return passed

@@ -15,8 +15,8 @@ import msgspec
 from codeworld.canvas import Candidate, Source
 from codeworld.repair.edits import difference
 from codeworld.repair.places import Place, hole, parts_at
+from codeworld.repair.program import Program
 from codeworld.repair.rank import Infill
-from codeworld.repair.tree_edits import Program
 
 _SECOND = 1  # choice beside the model's first
 _PASSES = 6  # of the model for one of them: what takes more is no small change

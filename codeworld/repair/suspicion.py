@@ -11,7 +11,7 @@ import math
 import msgspec
 
 from codeworld.repair.edits import Edit
-from codeworld.repair.tree_edits import Program
+from codeworld.repair.program import Program
 from codeworld.verify.trace import Trace
 
 _OUTER_FRAME = 0.6  # of a traceback, against 1 for the innermost

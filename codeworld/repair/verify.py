@@ -13,6 +13,9 @@ from codeworld.verify.trace import Trace
 
 # Which of some programs pass the tests. Called with few programs at a time, best first.
 Judge = Callable[[Sequence[str]], Sequence[bool]]
+# What programs do on some inputs, those of the tests and others: a text for each, "!" first where one raises; nothing
+# where it is not known.
+Observer = Callable[[Sequence[str]], Sequence[tuple[str, ...]]]
 # What the tests run of a program that they find wrong.
 Tracer = Callable[[str], Trace]
 # The last check of a program, which takes long: the names of what it passed, none where nothing is known.

@@ -34,7 +34,7 @@ class ProjectTests:
         wall_s: float = _WALL_S,
     ) -> None:
         """For the file ``path`` of the project ``root``. Raises BadInput for what is no command line."""
-        self._path, self._root = path.resolve(), root.resolve()
+        self.path, self.root = path.resolve(), root.resolve()
         self._command, self._should_stop, self._wall_s = _words(command), should_stop, wall_s
         self._first: tuple[str, ...] = ()  # tests that decide most programs
         self.missing: tuple[str, ...] = ()
@@ -45,7 +45,7 @@ class ProjectTests:
 
     def trace(self, program: str) -> Trace:
         """What the command runs of ``program``, which fails. Raises BadInput when it cannot be run."""
-        name = self._path.relative_to(self._root).as_posix()
+        name = self.path.relative_to(self.root).as_posix()
         done = self._run(program, {"CODEWORLD_LINES": name})
         found = trace_of(done.output, name, failed=done.status != "passed")
         failed = [one for one in found.failed if one]
@@ -63,8 +63,8 @@ class ProjectTests:
         plugin = {"PYTHONPATH": str(_TRACING), "PYTEST_ADDOPTS": "-p no:cacheprovider -p sitecustomize"}
         done = sandbox.run(
             self._command,
-            project=self._root,
-            changed={self._path: program},
+            project=self.root,
+            changed={self.path: program},
             limits=sandbox.Limits(wall_s=self._wall_s),
             readable=[_TRACING],
             variables={**plugin, **traced} if traced else {},

@@ -10,8 +10,8 @@ from codeworld.canvas import Candidate, InfillReply, InfillRequest, Reject, Sour
 from codeworld.repair.edits import apply
 from codeworld.repair.insertions import insertions
 from codeworld.repair.logic_search import Scope, logic_proposals
+from codeworld.repair.program import Program
 from codeworld.repair.repair import Settings, repair
-from codeworld.repair.tree_edits import Program
 from tests.repair.test_logic import judge_of
 
 MISSING = [

@@ -10,8 +10,9 @@ import pytest
 from codeworld.canvas import Candidate, InfillReply, InfillRequest, Reject, Source
 from codeworld.repair.edits import apply
 from codeworld.repair.logic_search import Scope, logic_proposals
+from codeworld.repair.program import Program
 from codeworld.repair.repair import Settings, repair
-from codeworld.repair.tree_edits import Program, tree_neighbours
+from codeworld.repair.tree_edits import tree_neighbours
 from codeworld.repair.verify import check
 
 BREAKS = [

@@ -6,8 +6,8 @@ from codeworld.canvas import Candidate, InfillReply, InfillRequest, Source
 from codeworld.repair.edits import apply, size
 from codeworld.repair.logic_search import Scope, logic_proposals
 from codeworld.repair.places import hole, line_at, parts_at, surprise
+from codeworld.repair.program import Program
 from codeworld.repair.rewritings import look
-from codeworld.repair.tree_edits import Program
 
 TEXT = "def f(xs, n):\n    return sum(xs) / max(n, 1)\n"
 

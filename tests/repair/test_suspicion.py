@@ -9,8 +9,8 @@ import pytest
 from codeworld.canvas import InfillReply, InfillRequest
 from codeworld.repair.edits import Edit
 from codeworld.repair.logic_search import Scope, logic_proposals
+from codeworld.repair.program import Program
 from codeworld.repair.suspicion import Statements, Suspicion, suspicion
-from codeworld.repair.tree_edits import Program
 from codeworld.verify.trace import TestRun, Trace
 
 TEXT = """def sign(x):
