@@ -8,7 +8,8 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from codeworld.testgen.cases import Case, Parameter, Target
+from codeworld.testgen.cases import Built, Case, Parameter, Target
+from codeworld.testgen.expressions import filled
 from codeworld.testgen.inputs import Maker, Scale
 from codeworld.testgen.neighbours import neighbour
 from codeworld.testgen.pools import bound
@@ -23,6 +24,7 @@ _OPERATORS = {
 }  # fmt: skip
 _OF_SAME_CLASS = ("__eq__", "__lt__", "__add__", "__sub__", "__and__", "__or__")
 _MOST_BEFORE = 4
+_WRITTEN = 0.4  # of the receivers, where there are some that somebody wrote
 
 
 class Input(msgspec.Struct, frozen=True):
@@ -38,7 +40,7 @@ class Input(msgspec.Struct, frozen=True):
 class Caller:
     """Makes inputs for one target. ``siblings``: other methods of its class, to bring the receiver into a state;
     ``names``: what inputs may be made with; ``preparing``: names of the siblings without which the target mostly
-    fails."""
+    fails; ``receivers``: expressions that somebody wrote."""
 
     def __init__(
         self,
@@ -47,6 +49,7 @@ class Caller:
         siblings: Sequence[Target],
         names: Collection[str] = (),
         preparing: Collection[str] = (),
+        receivers: Sequence[str] = (),
     ) -> None:
         self.target, self._maker, self._names = target, maker, names
         self._has_receiver = target.kind in ("method", "property")
@@ -56,12 +59,12 @@ class Caller:
             if one.kind == "method" and one.owner == target.owner and one.qualname != target.qualname
         ]
         self._preparing = [one for one in self._siblings if one.name in preparing and not one.is_async]
-        self._receiver = Shape("object", name=target.owner)
+        self._receiver, self._receivers = Shape("object", name=target.owner), receivers
         self.parameters = tuple(map(self._with_shape, target.parameters))
 
     def why_not(self) -> str:
         """What makes it impossible to call, "" when nothing does."""
-        if self._has_receiver and not self._maker.can_make(self._receiver):
+        if self._has_receiver and not self._receivers and not self._maker.can_make(self._receiver):
             return f"{self.target.owner} cannot be constructed"
         for one in self.parameters:
             if one.required and not self._maker.can_make(one.shape):
@@ -78,7 +81,7 @@ class Caller:
         }
         if not self._has_receiver:
             return Input("", arguments)
-        return Input(maker.make(self._receiver, scale), arguments, self._calls_before(scale))
+        return Input(self._made_receiver(scale), arguments, self._calls_before(scale))
 
     def near(self, other: Input) -> Input:
         """A little different from another one."""
@@ -98,6 +101,11 @@ class Caller:
             return msgspec.structs.replace(other, arguments=added, origin="search")
         if not names:
             return other
+        if other.before and not self._has_receiver and luck < 0.4:
+            at = chance.randrange(len(other.before))
+            changed_statement = neighbour(other.before[at], maker, scale)
+            before = (*other.before[:at], changed_statement, *other.before[at + 1 :])
+            return msgspec.structs.replace(other, before=before, origin="search")
         changed = dict(other.arguments)
         for name in chance.sample(names, k=1 if len(names) == 1 or luck < 0.7 else 2):
             shape = next((one.shape for one in self.parameters if one.name == name), ANY)
@@ -121,13 +129,30 @@ class Caller:
         uses = ("tmp_path",) if "tmp_path" in text else ()
         return Case(tuple(setup), self._call(names), one.before, uses, one.origin)
 
-    def written(self, call: ast.Call, origin: str) -> Input | None:
-        """The arguments of a call that somebody wrote, None when one that is required does not stand for itself."""
-        arguments = bound(self.target, call, self._names)
+    def written(self, call: ast.Call, origin: str, built: Sequence[Built] = ()) -> Input | None:
+        """The arguments of a call that somebody wrote, None when one that is required does not stand for itself nor is
+        ``built`` before."""
+        held = {one.name: one for one in built}
+        arguments = bound(self.target, call, {*self._names, *held})
+        before: list[str] = []
+        for name, text in [*arguments.items()]:
+            if text in held:
+                arguments[name] = held[text].value
+                new = _variable(name, self.target)
+                before += [_renamed(statement, text, new) for statement in held[text].statements]
+            elif held.keys() & set(re.findall(r"\w+", text)):
+                del arguments[name]
         if any(one.required and one.name not in arguments for one in self.parameters):
             return None
-        receiver = self._maker.make(self._receiver, self._maker.scale()) if self._has_receiver else ""
-        return Input(receiver, arguments, origin=origin)
+        receiver = self._made_receiver(self._maker.scale()) if self._has_receiver else ""
+        return Input(receiver, arguments, tuple(before), origin)
+
+    def _made_receiver(self, scale: Scale) -> str:
+        if self._receivers and (
+            self._maker.chance.random() < _WRITTEN or not self._maker.can_make(self._receiver)
+        ):
+            return self._maker.chance.choice(self._receivers)
+        return self._maker.make(self._receiver, scale)
 
     def _call(self, names: dict[str, str]) -> str:
         target = self.target
@@ -179,6 +204,11 @@ def _receiver_name(target: Target) -> str:
         or "instance"
     )
     return f"{name}_" if name in {one.name for one in target.parameters} or name == target.owner else name
+
+
+def _renamed(statement: str, old: str, new: str) -> str:
+    tree = ast.parse(statement, mode="eval")
+    return ast.unparse(filled(tree.body, {old: ast.Name(new)}))
 
 
 def _variable(name: str, target: Target) -> str:

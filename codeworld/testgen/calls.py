@@ -17,6 +17,7 @@ import math
 import os
 import pathlib
 import random
+import re
 import signal
 import sys
 import threading
@@ -37,6 +38,9 @@ WAITS = 8.0  # a call that does not compute may take so many times as long
 _MOST_ITEMS = 50  # taken from a generator
 _MOST_PRINTED = 2_000
 _LEAST_MUTANT_S = 0.03
+_MUTANTS_S = (
+    4.0  # of the processor, for all mutants of one case: slow calls meet as many as there is time for
+)
 
 
 class TooLong(BaseException):
@@ -72,7 +76,10 @@ class Runner:
             return done
         lines = {line for arc in self._arcs for line in arc}
         limit_s = min(self._limit_s, max(_LEAST_MUTANT_S, 4 * took_s))
+        until_s = time.process_time() + _MUTANTS_S
         for number, line in question["mutants"]:
+            if time.process_time() > until_s:
+                break  # who asks would take it for hung
             if (trace and line not in lines) or number in settled:
                 continue
             function, code = self._mutants[number]
@@ -335,10 +342,10 @@ def describe(name: str, names: dict[str, Any]) -> dict[str, Any]:
     if getattr(value, "__total__", None) is not None and issubclass(value, dict):
         fields = [[key, _annotation(kind)] for key, kind in value.__annotations__.items()]
         return {"kind": "typed dict", "fields": fields}
-    return _constructor(value)
+    return _constructor(value, names)
 
 
-def _constructor(value: type) -> dict[str, Any]:
+def _constructor(value: type, names: dict[str, Any]) -> dict[str, Any]:
     try:
         parameters = inspect.signature(value).parameters.values()
     except (TypeError, ValueError):
@@ -348,8 +355,24 @@ def _constructor(value: type) -> dict[str, Any]:
         if one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD):
             continue
         annotation = "" if one.annotation is one.empty else _annotation(one.annotation)
+        annotation = _as_named_here(annotation, vars(sys.modules[value.__module__]), names)
         found.append([one.name, annotation, one.default is one.empty, one.kind is one.KEYWORD_ONLY])
     return {"kind": "class", "parameters": found, "dataclass": dataclasses.is_dataclass(value)}
+
+
+def _as_named_here(annotation: str, there: dict[str, Any], names: dict[str, Any]) -> str:
+    """The annotation of another module with its classes by the names that they have here, also in a module."""
+
+    def here(match: re.Match[str]) -> str:
+        found = there.get(match[0])
+        if not isinstance(found, type) or names.get(match[0]) is found:
+            return match[0]
+        modules = [name for name, one in names.items() if isinstance(one, types.ModuleType)]
+        return next(
+            (f"{m}.{match[0]}" for m in modules if getattr(names[m], match[0], None) is found), match[0]
+        )
+
+    return re.sub(r"(?<![\w.])[A-Za-z_]\w*(?!\w|\.)", here, annotation)
 
 
 def _annotation(value: Any) -> str:

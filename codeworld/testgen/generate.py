@@ -88,6 +88,7 @@ def _found(
     """What is worth keeping. Raises CannotImport and other CommandErrors."""
     total_s = min(settings.most_s, settings.budget_s * len(module.targets))
     names = frozenset(one.owner if one.kind == "constructor" else one.name for one in module.targets)
+    names |= {one.owner.rpartition(".")[2] for one in module.targets if one.owner}
     calls = calls_in_repository(names, place.root, place.file)
     plain = frozenset(one.name for target in module.targets for one in target.parameters if not one.annotated)
     examples = values_in_examples(plain, place.file, module.text)

@@ -81,13 +81,18 @@ class Scale(msgspec.Struct, frozen=True):
 
 
 class Maker:
-    """Makes expressions. ``describe`` tells what a class's name stands for."""
+    """Makes expressions. ``describe`` tells what a class's name stands for, ``inferred`` what its constructor's
+    parameters without annotation take."""
 
     def __init__(
-        self, chance: random.Random, pool: Pool, describe: Callable[[str], Mapping[str, Any]]
+        self,
+        chance: random.Random,
+        pool: Pool,
+        describe: Callable[[str], Mapping[str, Any]],
+        inferred: Callable[[str], Mapping[str, Shape]] = lambda name: {},
     ) -> None:
         self.chance, self.pool = chance, pool
-        self._describe = describe
+        self._describe, self._inferred = describe, inferred
         self._sizes = [one for one in pool.numbers if 2 <= one <= _LARGEST]
         self._known: dict[str, Mapping[str, Any]] = {}
 
@@ -271,19 +276,22 @@ class Maker:
             return f"{{{', '.join(fields)}}}"
         if kind != "class" or depth > _DEEPEST:
             return "None"
-        return f"{shape.name}({self.arguments(known['parameters'], scale, depth + 1)})"
+        inferred = self._inferred(shape.name)
+        return f"{shape.name}({self.arguments(known['parameters'], inferred, scale, depth + 1)})"
 
-    def arguments(self, parameters: Sequence[Sequence[Any]], scale: Scale, depth: int) -> str:
+    def arguments(
+        self, parameters: Sequence[Sequence[Any]], inferred: Mapping[str, Shape], scale: Scale, depth: int
+    ) -> str:
         """For a described constructor; those with defaults are given now and then."""
         texts = []
         skipped = False
+        bare = depth > 1 or self.chance.random() < 0.5  # of ten with defaults, one is mostly refused
         for name, annotation, required, keyword_only in parameters:
-            if not required and (depth > 1 or self.chance.random() < 0.6):
+            if not required and (bare or self.chance.random() < 0.6):
                 skipped = True
                 continue
-            made = self.make(
-                of_text(annotation) if annotation else ANY, scale, name if depth <= 1 else "", depth
-            )
+            shape = of_text(annotation) if annotation else inferred.get(name, ANY)
+            made = self.make(shape, scale, name if depth <= 1 else "", depth)
             texts.append(f"{name}={made}" if keyword_only or skipped else made)
         return ", ".join(texts)
 

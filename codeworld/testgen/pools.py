@@ -69,7 +69,7 @@ def _by_name(
             found.setdefault(name, []).append(value)
     for one in target.parameters:
         values = () if one.annotated else examples.get(one.name, ())
-        texts = [ast.unparse(value) for value in values if _stands(value, names)]
+        texts = [ast.unparse(value) for value in values if stands(value, names)]
         found.setdefault(one.name, []).extend(text for text in texts if len(text) <= _MOST_CHARS)
     return {name: tuple(dict.fromkeys(values)) for name, values in found.items()}
 
@@ -84,21 +84,22 @@ def bound(target: Target, call: ast.Call, names: Collection[str] = ()) -> dict[s
     known = {one.name for one in target.parameters}
     for name, node in pairs:
         text = ast.unparse(node)
-        if name in known and _stands(node, names) and len(text) <= _MOST_CHARS:
+        if name in known and stands(node, names) and len(text) <= _MOST_CHARS:
             found[name] = text
     return found
 
 
-def _stands(node: ast.expr, names: Collection[str]) -> bool:
+def stands(node: ast.expr, names: Collection[str]) -> bool:
+    """Whether it means the same in a test that has ``names``."""
     if is_literal(node):
         return True
     if isinstance(node, ast.Call):
         inner = [*node.args, *(one.value for one in node.keywords)]
-        return _stands(node.func, names) and all(_stands(one, names) for one in inner)
+        return stands(node.func, names) and all(stands(one, names) for one in inner)
     if isinstance(node, ast.Attribute):
-        return _stands(node.value, names)
+        return stands(node.value, names)
     if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
-        return all(_stands(one, names) for one in node.elts)
+        return all(stands(one, names) for one in node.elts)
     return isinstance(node, ast.Name) and node.id in names
 
 

@@ -99,7 +99,7 @@ class Writer:
             if variable not in inline:
                 lines += laid_out(f"{variable} = ", expression, "", 1, style.width, style.single_quotes)
         for statement in one.case.before:
-            lines.append(f"    {quoted(statement, style.single_quotes)}")
+            lines += laid_out("", statement, "", 1, style.width, style.single_quotes)
         if len(lines) > 1:
             lines.append("")
         lines += self._act_and_assert(one, shown(one.case, inline), modules)
@@ -296,7 +296,7 @@ def _expressions(kept: Sequence[Kept]) -> list[str]:
         for value in [one.observed.value, *values]:
             if value is not None:
                 found += [value.expr] if value.expr is not None else [*value.attributes.values()]
-                found += [value.named] if value.named else []
+                found += [value.named] if value.named and value is one.observed.value else []
     return found
 
 

@@ -1,0 +1,125 @@
+"""Doctests and other people's objects as inputs: what lines before an example build, and what classes take."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from codeworld.testgen.cases import Built, Target
+from codeworld.testgen.layout import laid_out
+from codeworld.testgen.target import read_module
+from tests.testgen.conftest import Make, made, run
+
+GRAPH = '''"""Graphs.
+
+>>> tower = Tower(4, "left")
+"""
+
+
+class Graph:
+    def __init__(self):
+        self.edges = {}
+
+    def add_edge(self, start, end, weight=1):
+        self.edges[start, end] = weight
+
+
+def heaviest(graph):
+    """The edge that weighs most.
+
+    >>> G = Graph()
+    >>> G.add_edge("a", "b", weight=7)
+    >>> G.add_edge("b", "c", weight=2)
+    >>> heaviest(G)
+    ('a', 'b')
+    >>> least = Graph()
+    >>> edge, weight = heaviest(least), 3
+    """
+    if len(graph.edges) < 2:
+        return None
+    best = max(graph.edges.values())
+    return [edge for edge, weight in graph.edges.items() if weight == best][0]
+
+
+class Tower:
+    def __init__(self, height, side):
+        if height != 4 or side != "left":
+            raise TypeError("no such tower")
+        self.height = height
+
+    def above(self, other):
+        return other < self.height
+'''
+
+
+def target(name: str) -> Target:
+    (found,) = read_module(GRAPH, name).targets
+    return found
+
+
+def test_statements_before_an_example_belong_to_it() -> None:
+    first, second = target("heaviest").examples
+    statements = ("G.add_edge('a', 'b', weight=7)", "G.add_edge('b', 'c', weight=2)")
+    assert first.built == (Built("G", "Graph()", statements),)
+    assert (first.source, first.depends) == ("heaviest(G)", True)
+    assert (second.source, second.depends, second.built) == ("(heaviest(Graph()), 3)", True, ())
+
+
+def test_the_modules_own_examples_count() -> None:
+    assert [one.source for one in target("Tower.__init__").examples] == ["Tower(4, 'left')"]
+
+
+def test_an_object_is_built_as_in_the_example(make: Make, root: Path) -> None:
+    found = made(make(GRAPH, "heaviest", budget_s=4.0))
+    (summary,) = found.summaries
+    assert summary.lines_run == summary.lines
+    assert ".add_edge(" in found.text
+    assert run(found, root).returncode == 0
+
+
+def test_instances_are_made_as_in_an_example(make: Make, root: Path) -> None:
+    found = made(make(GRAPH, "Tower.above"))
+    assert 'Tower(4, "left")' in found.text
+    assert run(found, root).returncode == 0
+
+
+def test_an_init_is_its_class() -> None:
+    constructor = target("Tower.__init__")
+    assert (constructor.kind, constructor.qualname, constructor.line) == ("constructor", "Tower", 33)
+    assert [one.name for one in constructor.parameters] == ["height", "side"]
+
+
+def test_a_class_of_another_module_that_takes_others_of_it(make: Make, root: Path) -> None:
+    (root / "kit.py").write_text(
+        "from __future__ import annotations\n\n\n"
+        "class Command:\n    def __init__(self, name: str) -> None:\n        self.name = name.upper()\n\n\n"
+        "class Context:\n    def __init__(self, command: Command) -> None:\n"
+        "        self.title = 'run ' + command.name\n"
+    )
+    text = "import kit\n\n\ndef title(context: kit.Context) -> str:\n    return f'<{context.title}>'\n"
+    found = made(make(text))
+    assert "kit.Context(kit.Command(" in found.text
+    assert run(found, root).returncode == 0
+
+
+INFERRED = """
+class Shelf:
+    def __init__(self, names):
+        self._names = [name.strip() for name in names]
+
+    def holds(self, name):
+        return name.lower() in self._names
+"""
+
+
+def test_a_constructor_takes_what_its_body_uses(make: Make, root: Path) -> None:
+    found = made(make(INFERRED, "Shelf.holds"))
+    assert "is True" in found.text or "True)" in found.text
+    assert run(found, root).returncode == 0
+
+
+@pytest.mark.parametrize(("single", "key"), [(False, '"alpha": '), (True, "'alpha': ")])
+def test_keys_of_a_broken_dictionary_have_the_projects_quotes(single: bool, key: str) -> None:
+    lines = laid_out("x = ", "{'alpha': [1, 2, 3], 'beta': [4, 5, 6]}", "", 0, 20, single)
+    assert any(line.strip().startswith(key) for line in lines)
