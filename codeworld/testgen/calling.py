@@ -23,6 +23,7 @@ _OPERATORS = {
     "__mul__": "{self} * {0}", "__and__": "{self} & {0}", "__or__": "{self} | {0}",
 }  # fmt: skip
 _OF_SAME_CLASS = ("__eq__", "__lt__", "__add__", "__sub__", "__and__", "__or__")
+_OTHER_TYPES = ("None", "1", "2.5", "'a'", "[]", "{}")  # for what refuses some
 _MOST_BEFORE = 4
 _WRITTEN = 0.4  # of the receivers, where there are some that somebody wrote
 
@@ -79,6 +80,8 @@ class Caller:
             for one in self.parameters
             if one.required or maker.chance.random() < 0.5
         }
+        if self.target.refuses_types and arguments and maker.chance.random() < 0.2:
+            arguments[maker.chance.choice([*arguments])] = maker.chance.choice(_OTHER_TYPES)
         if not self._has_receiver:
             return Input("", arguments)
         return Input(self._made_receiver(scale), arguments, self._calls_before(scale))
@@ -109,7 +112,9 @@ class Caller:
         changed = dict(other.arguments)
         for name in chance.sample(names, k=1 if len(names) == 1 or luck < 0.7 else 2):
             shape = next((one.shape for one in self.parameters if one.name == name), ANY)
-            if chance.random() < 0.2 or changed[name] in ("[]", "''", "None", "{}"):
+            if self.target.refuses_types and chance.random() < 0.2:
+                changed[name] = chance.choice(_OTHER_TYPES)
+            elif chance.random() < 0.2 or changed[name] in ("[]", "''", "None", "{}"):
                 changed[name] = maker.make(shape, scale, name)
             else:
                 changed[name] = neighbour(changed[name], maker, scale)

@@ -59,6 +59,7 @@ class Target(msgspec.Struct, frozen=True):
     raises: tuple[str, ...] = ()  # exceptions that the docstring names
     examples: tuple[Example, ...] = ()
     returns_line: int = 0
+    refuses_types: bool = False  # it raises TypeError itself
 
     @property
     def name(self) -> str:

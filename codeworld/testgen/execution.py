@@ -27,7 +27,8 @@ _decode = msgspec.json.Decoder(Observed).decode
 # What inputs may name although the module does not: (module, attribute).
 NAMES = (
     ("collections", "Counter"), ("collections", "deque"), ("datetime", ""), ("decimal", "Decimal"),
-    ("fractions", "Fraction"), ("io", ""), ("pathlib", "Path"), ("re", ""), ("uuid", ""),
+    ("fractions", "Fraction"), ("io", ""), ("pathlib", "Path"), ("re", ""),
+    ("types", "SimpleNamespace"), ("uuid", ""),
 )  # fmt: skip
 
 

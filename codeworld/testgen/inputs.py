@@ -129,6 +129,8 @@ class Maker:
             return self._object(shape, scale, depth)
         if shape.kind == "callable":
             return self._callable(shape, scale)
+        if shape.kind == "namespace":
+            return self._namespace(shape, scale, depth)
         return self._container(shape, scale, depth)
 
     def can_make(self, shape: Shape, depth: int = 0) -> bool:
@@ -259,6 +261,15 @@ class Maker:
             else "arguments[0] if arguments else None"
         )
         return f"lambda *arguments: {result}"
+
+    def _namespace(self, shape: Shape, scale: Scale, depth: int) -> str:
+        """What has the attributes that are asked for; chains and trees of them where they lead to each other."""
+        made = []
+        for name, of in zip(shape.options, shape.of, strict=True):
+            ends = of.kind == "link" and (depth > _DEEPEST or self.chance.random() < 0.2 + 0.15 * depth)
+            value = "None" if ends else self.make(shape if of.kind == "link" else of, scale, "", depth + 1)
+            made.append(f"{name}={value}")
+        return f"SimpleNamespace({', '.join(made)})"
 
     def _object(self, shape: Shape, scale: Scale, depth: int) -> str:
         """A member of an enum, or a call of a class. Of an unknown one: None, which the search finds useless."""

@@ -162,6 +162,9 @@ def _container(value: Any, kind: type, imports: set[tuple[str, str]], depth: int
         return f"deque([{', '.join(map(inner, value))}])"
     if isinstance(value, tuple) and hasattr(kind, "_fields") and _compares_as(kind, tuple):
         return _call(kind, {name: getattr(value, name) for name in kind._fields}, imports, depth)
+    if kind is types.SimpleNamespace:
+        imports.add(("types", "SimpleNamespace"))
+        return f"SimpleNamespace({', '.join(f'{name}={inner(one)}' for name, one in vars(value).items())})"
     if dataclasses.is_dataclass(kind):
         return _dataclass(value, kind, imports, depth)
     return _standard(value, kind, imports)

@@ -183,6 +183,10 @@ def _target(
         raises=documented_exceptions(docstring),
         examples=examples_of(node, name.rpartition(".")[2]),
         returns_line=node.returns.lineno if node.returns is not None else 0,
+        refuses_types=any(
+            isinstance(one, ast.Raise) and one.exc is not None and "TypeError" in ast.unparse(one.exc)
+            for one in own
+        ),
     )
 
 

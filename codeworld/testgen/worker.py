@@ -144,6 +144,7 @@ class Server:
         try:
             os.setsid()
             gc.disable()
+            sys.argv[1:] = [] if question["trace"] else ["again"]  # what reads it does not do the same twice
             settled: set[int] = set()
             with os.fdopen(writing, "w") as out:
                 for case in cases:

@@ -8,6 +8,7 @@ import pytest
 
 from codeworld.testgen.cases import Built, Target
 from codeworld.testgen.layout import laid_out
+from codeworld.testgen.neighbours import smaller
 from codeworld.testgen.target import read_module
 from tests.testgen.conftest import Make, made, run
 
@@ -123,3 +124,69 @@ def test_a_constructor_takes_what_its_body_uses(make: Make, root: Path) -> None:
 def test_keys_of_a_broken_dictionary_have_the_projects_quotes(single: bool, key: str) -> None:
     lines = laid_out("x = ", "{'alpha': [1, 2, 3], 'beta': [4, 5, 6]}", "", 0, 20, single)
     assert any(line.strip().startswith(key) for line in lines)
+
+
+TREE = """
+def depth(tree):
+    if tree is None:
+        return 0
+    return 1 + max(depth(tree.left), depth(tree.right))
+
+
+def smallest(root):
+    node = root
+    while node.left:
+        node = node.left
+    return node.value
+
+
+def area(box):
+    return box.width * box.height if box.shape == "box" else 0
+
+
+def closed(door):
+    return door.close() or door.state
+"""
+
+
+@pytest.mark.parametrize(
+    ("name", "shape"),
+    [
+        ("depth", "object with left, right | none"),
+        ("smallest", "object with left, value | none"),
+        ("area", "object with shape, width, height"),
+        ("closed", "any"),
+    ],
+)
+def test_an_object_of_which_only_attributes_are_read_is_made_of_them(name: str, shape: str) -> None:
+    (found,) = read_module(TREE, name).targets
+    assert str(found.parameters[0].shape) == shape
+
+
+def test_trees_are_made_of_attributes(make: Make, root: Path) -> None:
+    found = made(make(TREE, "depth"))
+    (summary,) = found.summaries
+    assert summary.mutants_killed == summary.mutants
+    assert "from types import SimpleNamespace" in found.text
+    assert run(found, root).returncode == 0
+
+
+def test_a_smaller_tree_is_one_with_branches_cut_off() -> None:
+    tree = "SimpleNamespace(left=SimpleNamespace(left=None, right=None), right=None)"
+    assert "SimpleNamespace(left=None, right=None)" in [*smaller(tree)]
+
+
+def test_a_wrong_type_is_tried_where_it_is_refused(make: Make, root: Path) -> None:
+    text = (
+        "def total(prices: list[int]) -> int:\n    if not isinstance(prices, list):\n"
+        "        raise TypeError('a list of prices')\n    return sum(prices)\n"
+    )
+    found = made(make(text))
+    assert 'pytest.raises(TypeError, match="a list of prices")' in found.text
+    assert run(found, root).returncode == 0
+
+
+def test_what_depends_on_the_command_line_is_dropped(make: Make, root: Path) -> None:
+    text = "import sys\n\n\ndef first(n: int) -> object:\n    return [n, *sys.argv[1:]] if n > 2 else n\n"
+    found = made(make(text))
+    assert "[" not in found.text.partition("def test")[2]
