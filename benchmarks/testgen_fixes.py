@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shutil
 import subprocess
 import sys
 import time
@@ -55,8 +54,7 @@ class Report(msgspec.Struct):
 
 
 def measure(fix: Fix, method: str, options: argparse.Namespace) -> Result:
-    root = (options.work / "checkout").resolve()
-    shutil.rmtree(root, ignore_errors=True)
+    root = (options.work / "checkouts" / fix.repo.replace("/", "+")).resolve()
     unpack(fix.repo, fix.commit, root)
     file = root / fix.path
     if not file.exists():  # taken for a test
