@@ -25,6 +25,7 @@ from benchmarks.mine_fixes import Fix
 from benchmarks.testgen import Item, hypothesis, pynguin
 from benchmarks.testgen_functions import unpack
 from codeworld.canvas import Reject
+from codeworld.errors import CommandError
 from codeworld.testgen.generate import Settings, generate
 from codeworld.testgen.project import place_of
 from codeworld.verify import sandbox
@@ -81,7 +82,10 @@ def suite(
     """The text of the tests, or None, where they belong, and why there are none."""
     if method == "codeworld":
         limits = Settings(budget_s=options.budget, most_s=options.budget)
-        made = generate(file, fix.after, root, qualname=fix.function, settings=limits)
+        try:
+            made = generate(file, fix.after, root, qualname=fix.function, settings=limits)
+        except CommandError as error:
+            return None, root, f"it ended in an error: {error}"
         if isinstance(made, Reject):
             return None, root, f"{made.reason}: {made.detail}"
         return made.text, Path(made.path), ""

@@ -24,6 +24,7 @@ _OPERATORS = {
 }  # fmt: skip
 _OF_SAME_CLASS = ("__eq__", "__lt__", "__add__", "__sub__", "__and__", "__or__")
 _OTHER_TYPES = ("None", "1", "2.5", "'a'", "[]", "{}")  # for what refuses some
+REFUSED = "refused"  # the origin of inputs of a type that the target refuses, or should
 _MOST_BEFORE = 4
 _WRITTEN = 0.4  # of the receivers, where there are some that somebody wrote
 
@@ -80,45 +81,48 @@ class Caller:
             for one in self.parameters
             if one.required or maker.chance.random() < 0.5
         }
+        origin = "search"
         if self.target.refuses_types and arguments and maker.chance.random() < 0.2:
             arguments[maker.chance.choice([*arguments])] = maker.chance.choice(_OTHER_TYPES)
+            origin = REFUSED
         if not self._has_receiver:
-            return Input("", arguments)
-        return Input(self._made_receiver(scale), arguments, self._calls_before(scale))
+            return Input("", arguments, origin=origin)
+        return Input(self._made_receiver(scale), arguments, self._calls_before(scale), origin)
 
     def near(self, other: Input) -> Input:
         """A little different from another one."""
         maker, scale = self._maker, self._maker.scale()
         chance = maker.chance
+        origin = other.origin if other.origin == REFUSED else "search"
         names = [*other.arguments]
         luck = chance.random()
         if self._has_receiver and (not names or luck < 0.3):
             if luck < 0.15 or not other.before:
                 receiver = neighbour(other.receiver, maker, scale)
-                return msgspec.structs.replace(other, receiver=receiver, origin="search")
-            return msgspec.structs.replace(other, before=self._calls_before(scale), origin="search")
+                return msgspec.structs.replace(other, receiver=receiver, origin=origin)
+            return msgspec.structs.replace(other, before=self._calls_before(scale), origin=origin)
         absent = [one for one in self.parameters if one.name not in other.arguments]
         if absent and (not names or luck < 0.1):
             one = chance.choice(absent)
             added = {**other.arguments, one.name: maker.make(one.shape, scale, one.name)}
-            return msgspec.structs.replace(other, arguments=added, origin="search")
+            return msgspec.structs.replace(other, arguments=added, origin=origin)
         if not names:
             return other
         if other.before and not self._has_receiver and luck < 0.4:
             at = chance.randrange(len(other.before))
             changed_statement = neighbour(other.before[at], maker, scale)
             before = (*other.before[:at], changed_statement, *other.before[at + 1 :])
-            return msgspec.structs.replace(other, before=before, origin="search")
+            return msgspec.structs.replace(other, before=before, origin=origin)
         changed = dict(other.arguments)
         for name in chance.sample(names, k=1 if len(names) == 1 or luck < 0.7 else 2):
             shape = next((one.shape for one in self.parameters if one.name == name), ANY)
             if self.target.refuses_types and chance.random() < 0.2:
-                changed[name] = chance.choice(_OTHER_TYPES)
+                changed[name], origin = chance.choice(_OTHER_TYPES), REFUSED
             elif chance.random() < 0.2 or changed[name] in ("[]", "''", "None", "{}"):
                 changed[name] = maker.make(shape, scale, name)
             else:
                 changed[name] = neighbour(changed[name], maker, scale)
-        return msgspec.structs.replace(other, arguments=changed, origin="search")
+        return msgspec.structs.replace(other, arguments=changed, origin=origin)
 
     def case(self, one: Input) -> Case:
         """The input as something that runs."""

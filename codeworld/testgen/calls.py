@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
-import enum
 import importlib.util
 import inspect
 import io
@@ -17,13 +15,11 @@ import math
 import os
 import pathlib
 import random
-import re
 import signal
 import sys
 import threading
 import time
 import types
-import typing
 from typing import Any
 
 _spec = importlib.util.spec_from_file_location(
@@ -319,71 +315,6 @@ def _frames(traceback: types.TracebackType | None) -> Any:
     while traceback is not None:
         yield traceback.tb_frame.f_code.co_filename, traceback.tb_lineno
         traceback = traceback.tb_next
-
-
-def describe(name: str, names: dict[str, Any]) -> dict[str, Any]:
-    """What an annotation's name stands for: an enum, a class to be constructed, another annotation, or nothing
-    known."""
-    try:
-        value = eval(name, dict(names))
-    except Exception:
-        return {"kind": "unknown"}
-    if isinstance(value, typing.TypeVar):
-        options = value.__constraints__ or ((value.__bound__,) if value.__bound__ else ())
-        return {"kind": "alias", "text": " | ".join(map(_annotation, options)) or "int"}
-    if not isinstance(value, type):
-        supertype = getattr(value, "__supertype__", None) or getattr(value, "__value__", None)
-        return {"kind": "alias", "text": _annotation(supertype or value)}
-    if issubclass(value, enum.Enum):
-        return {"kind": "enum", "members": [one.name for one in value][:12]}
-    if getattr(value, "_is_protocol", False) or inspect.isabstract(value):
-        children = [one for one in value.__subclasses__() if names.get(one.__name__) is one]
-        return {"kind": "alias", "text": children[0].__name__} if children else {"kind": "unknown"}
-    if getattr(value, "__total__", None) is not None and issubclass(value, dict):
-        fields = [[key, _annotation(kind)] for key, kind in value.__annotations__.items()]
-        return {"kind": "typed dict", "fields": fields}
-    return _constructor(value, names)
-
-
-def _constructor(value: type, names: dict[str, Any]) -> dict[str, Any]:
-    try:
-        parameters = inspect.signature(value).parameters.values()
-    except (TypeError, ValueError):
-        return {"kind": "unknown"}
-    found = []
-    for one in parameters:
-        if one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD):
-            continue
-        annotation = "" if one.annotation is one.empty else _annotation(one.annotation)
-        annotation = _as_named_here(annotation, vars(sys.modules[value.__module__]), names)
-        found.append([one.name, annotation, one.default is one.empty, one.kind is one.KEYWORD_ONLY])
-    return {"kind": "class", "parameters": found, "dataclass": dataclasses.is_dataclass(value)}
-
-
-def _as_named_here(annotation: str, there: dict[str, Any], names: dict[str, Any]) -> str:
-    """The annotation of another module with its classes by the names that they have here, also in a module."""
-
-    def here(match: re.Match[str]) -> str:
-        found = there.get(match[0])
-        if not isinstance(found, type) or names.get(match[0]) is found:
-            return match[0]
-        modules = [name for name, one in names.items() if isinstance(one, types.ModuleType)]
-        return next(
-            (f"{m}.{match[0]}" for m in modules if getattr(names[m], match[0], None) is found), match[0]
-        )
-
-    return re.sub(r"(?<![\w.])[A-Za-z_]\w*(?!\w|\.)", here, annotation)
-
-
-def _annotation(value: Any) -> str:
-    """As it would be written."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, typing.ForwardRef):
-        return value.__forward_arg__
-    if isinstance(value, type) and not typing.get_args(value):
-        return value.__qualname__ if value is not type(None) else "None"
-    return str(value).replace("typing.", "").replace("NoneType", "None")
 
 
 # Background threads of the target must not keep a child.

@@ -60,6 +60,7 @@ class Worker:
         self._talk = talk
         self.missing = talk.missing
         self.has_pytest = False  # in the target's interpreter; known after greet
+        self.adopted: dict[str, tuple[str, str]] = {}
         self._rest = b""
 
     def run(
@@ -96,9 +97,11 @@ class Worker:
         return [one for one in mutants if one.number not in failed]
 
     def describe(self, name: str) -> dict[str, Any]:
-        """What a name of the module stands for; see ``calls.describe``."""
+        """What a name of the module stands for; see ``describing.describe``. Subclasses that it tells of can be named
+        in cases from then on: they are ``adopted``, by the module and the name in it."""
         self._ask({"op": "describe", "name": name})
         answer: dict[str, Any] = json.loads(self._line(_ANSWER_S))
+        self.adopted |= {one: (module, path) for one, (module, path) in answer.get("adopted", {}).items()}
         return answer
 
     def greet(self) -> None:

@@ -16,6 +16,7 @@ import msgspec
 from codeworld.testgen.shapes import ANY, NONE, Shape, of_text
 
 _DEEPEST = 4
+_SUBCLASS = 0.25  # of the instances: a base class alone may lack what it needs
 _LARGEST = 12  # length of a list that the program may ask for, as a board of eight by eight
 _ALPHABETS = (
     "ab",
@@ -115,7 +116,8 @@ class Maker:
     def make(self, shape: Shape, scale: Scale, name: str = "", depth: int = 0) -> str:
         """An expression of this shape; ``name`` is the parameter's, whose known values are used now and then."""
         known = self.pool.by_name.get(name, ()) if depth == 0 else ()
-        if known and self.chance.random() < 0.3:
+        made_up = any(one.kind == "namespace" for one in (shape, *shape.of))
+        if known and (made_up or self.chance.random() < 0.3):
             return self.chance.choice(known)
         if shape.kind in _FIXED:
             return self.chance.choice(_FIXED[shape.kind])
@@ -287,6 +289,10 @@ class Maker:
             return f"{{{', '.join(fields)}}}"
         if kind != "class" or depth > _DEEPEST:
             return "None"
+        if known.get("adopted") and self.chance.random() < _SUBCLASS:
+            return self.make(
+                Shape("object", name=self.chance.choice([*known["adopted"]])), scale, "", depth + 1
+            )
         inferred = self._inferred(shape.name)
         return f"{shape.name}({self.arguments(known['parameters'], inferred, scale, depth + 1)})"
 

@@ -12,7 +12,7 @@ import msgspec
 
 from codeworld.errors import BadInput
 from codeworld.testgen import doubts
-from codeworld.testgen.calling import Caller, Input
+from codeworld.testgen.calling import REFUSED, Caller, Input
 from codeworld.testgen.cases import Case, Doubt, Kept, Mutant, Observed, Summary, Target, Untested
 from codeworld.testgen.execution import Worker
 from codeworld.testgen.expressions import shown
@@ -132,6 +132,8 @@ class Builder:
         first, unfrozen = self._written(caller, calls)
 
         def accepts(case: Case, observed: Observed) -> bool:
+            if case.origin == REFUSED and (observed.raised is None or observed.raised.type != "TypeError"):
+                return False
             return doubts.may_stand(target, observed) and shown(case) not in unfrozen
 
         search = Search(caller, self._worker, self._goals, chance, accepts)
@@ -232,7 +234,7 @@ class Builder:
         found: dict[tuple[str, str], Doubt] = {}
         for one in sorted(search.refused, key=lambda refused: len(shown(refused.case))):
             doubt = doubts.of_call(target, one.case, one.observed)
-            if doubt is not None:
+            if doubt is not None and one.case.origin != REFUSED:
                 found.setdefault((doubt.source, doubt.observed.partition(":")[0]), doubt)
         self._doubts += [*found.values()][:_MOST_DOUBTS]
 

@@ -40,6 +40,7 @@ def _load(name: str) -> Any:
 
 
 calls = _load("calls")
+describing = _load("describing")
 
 
 class Server:
@@ -63,7 +64,7 @@ class Server:
         elif kind == "mutants":
             self.say({"failed": self.take_mutants(question["mutants"])})
         elif kind == "describe":
-            self.say(calls.describe(question["name"], self.base))
+            self.say(describing.describe(question["name"], self.base))
 
     def say(self, answer: dict[str, Any]) -> None:
         """One answer."""

@@ -178,11 +178,12 @@ def test_a_smaller_tree_is_one_with_branches_cut_off() -> None:
 
 def test_a_wrong_type_is_tried_where_it_is_refused(make: Make, root: Path) -> None:
     text = (
-        "def total(prices: list[int]) -> int:\n    if not isinstance(prices, list):\n"
-        "        raise TypeError('a list of prices')\n    return sum(prices)\n"
+        "def total(prices: list[int], tax: int) -> int:\n    if not isinstance(prices, list):\n"
+        "        raise TypeError('a list of prices')\n    return sum(prices) + tax\n"
     )
     found = made(make(text))
     assert 'pytest.raises(TypeError, match="a list of prices")' in found.text
+    assert not found.doubts  # of what it makes of the wrong types that it does not refuse
     assert run(found, root).returncode == 0
 
 
@@ -190,3 +191,19 @@ def test_what_depends_on_the_command_line_is_dropped(make: Make, root: Path) -> 
     text = "import sys\n\n\ndef first(n: int) -> object:\n    return [n, *sys.argv[1:]] if n > 2 else n\n"
     found = made(make(text))
     assert "[" not in found.text.partition("def test")[2]
+
+
+def test_a_base_class_is_tested_through_a_class_that_completes_it(make: Make, root: Path) -> None:
+    package = root / "shop"
+    package.mkdir()
+    (package / "__init__.py").write_text("from shop.app import App\n")
+    (package / "app.py").write_text(
+        "from shop.base import Base\n\n\nclass App(Base):\n    def rate(self) -> int:\n        return 3\n"
+    )
+    text = (
+        "import abc\n\n\nclass Base(abc.ABC):\n    @abc.abstractmethod\n    def rate(self) -> int: ...\n\n"
+        "    def price(self, count: int) -> int:\n        return self.rate() * count if count > 2 else 0\n"
+    )
+    found = made(make(text, "Base.price", name="shop/base.py"))
+    assert "from shop.app import App" in found.text
+    assert run(found, root).returncode == 0
