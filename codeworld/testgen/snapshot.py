@@ -6,6 +6,7 @@ what can be seen of it: public attributes, the elements of a list or tuple, what
 
 from __future__ import annotations
 
+import builtins
 import collections
 import collections.abc
 import contextlib
@@ -219,7 +220,7 @@ def _call(kind: type, values: dict[str, Any], imports: set[tuple[str, str]], dep
 def _named(value: Any, imports: set[tuple[str, str]]) -> str:
     """A class or function by the name that it can be imported by."""
     module, path = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
-    if module == "builtins":
+    if module == "builtins" and getattr(builtins, path, None) is value:
         return str(path)
     found: object = sys.modules.get(module or "")
     for part in path.split("."):

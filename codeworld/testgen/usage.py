@@ -30,7 +30,10 @@ _METHODS = {
 _OF_METHOD = {name: kind for kind, names in _METHODS.items() for name in names.split()}
 _OF_CALL = {
     "range": "int", "abs": "int", "chr": "int", "hex": "int", "bin": "int", "oct": "int", "round": "float",
-    "divmod": "int", "float": "float", "ord": "char", "open": "path", "sqrt": "float", "floor": "float",
+    "divmod": "int", "float": "float", "ord": "char", "open": "path",
+    "makedirs": "path", "mkdir": "path", "listdir": "path", "scandir": "path", "isfile": "path", "isdir": "path",
+    "getsize": "path", "rmtree": "path", "copyfile": "path",
+    "sqrt": "float", "floor": "float",
     "ceil": "float", "log": "float", "gcd": "int", "factorial": "int", "loads": "str", "int": "str",
     "len": "list", "sorted": "list", "sum": "list", "max": "list", "min": "list", "set": "list", "list": "list",
     "tuple": "list", "enumerate": "list", "reversed": "list", "zip": "list", "iter": "list", "all": "list",

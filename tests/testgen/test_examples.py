@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from codeworld.testgen.cases import Built, Target
 from codeworld.testgen.layout import laid_out
 from codeworld.testgen.neighbours import smaller
+from codeworld.testgen.pools import stands
 from codeworld.testgen.target import read_module
 from tests.testgen.conftest import Make, made, run
 
@@ -206,4 +208,36 @@ def test_a_base_class_is_tested_through_a_class_that_completes_it(make: Make, ro
     )
     found = made(make(text, "Base.price", name="shop/base.py"))
     assert "from shop.app import App" in found.text
+    assert run(found, root).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "alone"),
+    [
+        ("{i: 10 for i in range(3)}", True),
+        ("[2 * n for n in sizes]", False),
+        ("nx.path_graph(2 + 2)", True),
+        ("lambda u, v: u < v", True),
+        ("f(*rest)", False),
+        ("open('x')", False),
+    ],
+)
+def test_what_means_the_same_in_a_test(text: str, alone: bool) -> None:
+    assert stands(ast.parse(text, mode="eval").body, {"nx", "f"}) is alone
+
+
+def test_a_function_that_is_handed_back_is_told_by_its_type(make: Make, root: Path) -> None:
+    text = "def adder(n: int) -> object:\n    def add(m):\n        return n + m\n\n    return add if n > 3 else None\n"
+    found = made(make(text))
+    assert "__name__ ==" in found.text
+    assert run(found, root).returncode == 0
+
+
+def test_what_is_made_a_folder_is_a_path(make: Make, root: Path) -> None:
+    text = (
+        "import os\n\n\ndef prepare(place):\n    if not os.path.isdir(place):\n        os.makedirs(place)\n"
+        "    return len(os.listdir(place))\n"
+    )
+    found = made(make(text))
+    assert "tmp_path" in found.text
     assert run(found, root).returncode == 0
