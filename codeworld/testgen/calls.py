@@ -39,6 +39,12 @@ _MUTANTS_S = (
 )
 
 
+# The project and the interpreter are somewhere else for everybody; "/usr" is no place of ours.
+_HERE = [
+    one for one in (os.getcwd(), sys.prefix, sys.base_prefix) if one.count("/") > 1 and one != "/usr/local"
+]
+
+
 class TooLong(BaseException):
     """Not an Exception: programs catch those."""
 
@@ -110,7 +116,8 @@ class Runner:
                 return {"died": "it did not end", "mode": "value"}
             except MemoryError:
                 return {"died": "it needed too much memory", "mode": "value"}
-        if folder in json.dumps(done):
+        said = json.dumps(done)
+        if any(one in said for one in (folder, *_HERE)):
             return {"died": "what it does depends on where its files are", "mode": "value"}
         text = printed.getvalue()
         done["printed"] = text if len(text) <= _MOST_PRINTED else ""

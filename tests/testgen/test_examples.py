@@ -241,3 +241,10 @@ def test_what_is_made_a_folder_is_a_path(make: Make, root: Path) -> None:
     found = made(make(text))
     assert "tmp_path" in found.text
     assert run(found, root).returncode == 0
+
+
+def test_where_the_project_lies_is_not_recorded(make: Make, root: Path) -> None:
+    text = "import os\n\n\ndef place(n: int) -> object:\n    return os.path.join(os.getcwd(), 'a') if n > 3 else n\n"
+    found = made(make(text))
+    assert str(root) not in found.text
+    assert run(found, root).returncode == 0
