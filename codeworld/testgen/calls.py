@@ -108,6 +108,7 @@ class Runner:
         done: dict[str, Any] = {"mode": "value"}
         printed = io.StringIO()
         random.seed(0)
+        begin = random.getstate() if trace else None
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
             try:
                 with _limited(limit_s):
@@ -116,6 +117,7 @@ class Runner:
                 return {"died": "it did not end", "mode": "value"}
             except MemoryError:
                 return {"died": "it needed too much memory", "mode": "value"}
+        done["draws"] = trace and random.getstate() != begin
         said = json.dumps(done)
         if any(one in said for one in (folder, *_HERE)):
             return {"died": "what it does depends on where its files are", "mode": "value"}

@@ -120,6 +120,7 @@ class Observed(msgspec.Struct, frozen=True):
     killed_by_result: tuple[int, ...] = ()
     hung: tuple[int, ...] = ()
     ms: float = 0.0
+    draws: bool = False  # from the random module, which was seeded with 0
 
 
 class Mutant(msgspec.Struct, frozen=True):

@@ -78,7 +78,10 @@ class Worker:
         asked = [{"setup": c.setup, "call": c.call, "before": c.before, "uses": c.uses} for c in cases]
         how = {"every": every, "isolated": isolated, "trace": trace}
         self._ask({"op": "run", "cases": asked, "mutants": at, **how})
-        return [_decode(self._line(_ANSWER_S)) for _ in cases]
+        try:
+            return [_decode(self._line(_ANSWER_S)) for _ in cases]
+        except msgspec.DecodeError as error:
+            raise CommandError(f"the sandbox answers what cannot be read: {error}") from error
 
     def take_mutants(self, mutants: Sequence[Mutant]) -> list[Mutant]:
         """Have mutants compiled; those that can be used."""

@@ -38,7 +38,7 @@ def placed(
     Raises Clash."""
     taken = bound_names(home.text) if home.text is not None else {}
     defined = re.findall(r"def (test_\w+)\(", home.text or "")
-    writer = Writer(home.style, [*taken, *defined], _draws(module.tree))
+    writer = Writer(home.style, [*taken, *defined])
     blocks: list[Block] = []
     for target in dict.fromkeys(one.target for one in kept):
         blocks += writer.blocks([one for one in kept if one.target == target])
@@ -190,15 +190,6 @@ def _lines(imports: set[tuple[str, str]]) -> list[str]:
     return plain + [
         f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(by_module.items())
     ]
-
-
-def _draws(tree: ast.Module) -> bool:
-    """Whether the module draws from ``random``."""
-    return any(
-        (isinstance(node, ast.Import) and any(one.name == "random" for one in node.names))
-        or (isinstance(node, ast.ImportFrom) and node.module == "random")
-        for node in ast.walk(tree)
-    )
 
 
 def _free(name: str, taken: Iterable[str]) -> str:

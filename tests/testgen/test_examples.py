@@ -248,3 +248,12 @@ def test_where_the_project_lies_is_not_recorded(make: Make, root: Path) -> None:
     found = made(make(text))
     assert str(root) not in found.text
     assert run(found, root).returncode == 0
+
+
+def test_what_draws_through_another_module_is_seeded(make: Make, root: Path) -> None:
+    (root / "dice.py").write_text("import random\n\n\ndef throw():\n    return random.randint(1, 10**6)\n")
+    text = "import dice\n\n\ndef play(n: int) -> int:\n    return n + dice.throw() if n > 1 else n\n"
+    found = made(make(text))
+    tests = found.text.split("def test")[1:]
+    assert {"random.seed(0)" in one for one in tests} == {True, False}
+    assert run(found, root).returncode == 0
