@@ -20,12 +20,12 @@ import msgspec
 from benchmarks.small_changes import open_blobs, small_changes
 
 MAX_BYTES = 200_000
-_SAYS_FIX = re.compile(
+SAYS_FIX = re.compile(
     r"\b(fix|fixe[sd]|fixing|bugs?|bugfix|hotfix|wrong(ly)?|incorrect(ly)?|correct(s|ed)?|crash(es)?|broken"
     r"|regression|mistake|typo|off.by.one|errors?)\b",
     re.IGNORECASE,
 )
-_TESTS = re.compile(r"(^|/)(tests?|testing|docs?|examples?)/|(^|/)(test_\w+|\w+_test|conftest|setup)\.py$")
+TESTS = re.compile(r"(^|/)(tests?|testing|docs?|examples?)/|(^|/)(test_\w+|\w+_test|conftest|setup)\.py$")
 
 
 class LineFix(msgspec.Struct):
@@ -78,9 +78,9 @@ def mine(git_dir: Path, repo: str) -> Iterator[LineFix]:
     """The repository's one-line fixes, newest first."""
     with open_blobs(git_dir) as blobs:
         for change in small_changes(git_dir, 1):
-            if len(change.before) != 1 or len(change.after) != 1 or _TESTS.search(change.path):
+            if len(change.before) != 1 or len(change.after) != 1 or TESTS.search(change.path):
                 continue
-            if not _SAYS_FIX.search(change.message) or not all(map(_TESTS.search, change.others)):
+            if not SAYS_FIX.search(change.message) or not all(map(TESTS.search, change.others)):
                 continue
             before, after = (blobs.read(name, MAX_BYTES) for name in (change.old_blob, change.new_blob))
             if before is None or after is None or "\r" in before:

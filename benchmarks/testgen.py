@@ -30,6 +30,7 @@ import msgspec
 from benchmarks import results
 from benchmarks.testgen_functions import draw
 from codeworld.canvas import Reject
+from codeworld.errors import CommandError
 from codeworld.testgen.generate import Settings, generate
 
 EVAL = Path(os.environ.get("CODEWORLD_EVAL", "../shared/eval"))
@@ -96,14 +97,15 @@ def ours(item: Item, options: argparse.Namespace, with_model: bool) -> tuple[str
 
             model = stack.enter_context(open_model(in_process=True, priority="batch"))
             propose = Proposer(item.file.read_text(), model.infill)
-        made = generate(
-            item.file,
-            item.file.read_text(),
-            item.project,
-            qualname=item.qualname,
-            propose=propose,
-            settings=Settings(budget_s=options.budget * options.slow, most_s=options.budget * options.slow),
-        )
+        limit_s = options.budget * options.slow
+        settings = Settings(budget_s=limit_s, most_s=limit_s)
+        text = item.file.read_text()
+        try:
+            made = generate(
+                item.file, text, item.project, qualname=item.qualname, propose=propose, settings=settings
+            )
+        except CommandError as error:
+            return None, f"it ended in an error: {error}"[:300], extra
         if propose is not None:
             extra["model_calls"] = propose.asked
     if isinstance(made, Reject):

@@ -50,21 +50,29 @@ def checkout(name: str, work: Path, *, with_tests: bool = False) -> Path:
             line.split("\t") for line in MANIFEST.read_text().splitlines() if line.startswith(f"{name}\t")
         )
         assert row[1] == "heldout-dev"
-        places = [
-            one
-            for one in (MIRROR / name.replace("/", "+")).rglob("HEAD")
-            if (one.parent / "objects").is_dir()
-        ]
-        root.mkdir(parents=True)
-        packed = subprocess.run(
-            ["git", "--git-dir", str(places[0].parent), "archive", row[3]], check=True, stdout=subprocess.PIPE
-        )
-        subprocess.run(["tar", "-x", "-C", str(root)], input=packed.stdout, check=True)
-        (root / ".git").mkdir()  # what marks a project's root
-        # People's own tests of what is drawn would be judged with ours, and are inputs that peers do not see.
-        for path in [one for one in root.rglob("*") if not with_tests and IS_TEST.fullmatch(one.name)]:
-            shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
+        unpack(name, row[3], root, with_tests=with_tests)
     return root
+
+
+def unpack(name: str, commit: str, root: Path, *, with_tests: bool = False) -> None:
+    """The files of a repository's commit, as a project of its own in the folder ``root``. What is there of another
+    commit stays where it is the same."""
+    places = [
+        one for one in (MIRROR / name.replace("/", "+")).rglob("HEAD") if (one.parent / "objects").is_dir()
+    ]
+    (root / ".git").mkdir(parents=True, exist_ok=True)  # what marks a project's root
+    git = [
+        "git",
+        f"--git-dir={places[0].parent.resolve()}",
+        f"--work-tree={root.resolve()}",
+        "-c",
+        "core.bare=false",
+    ]
+    index = {**os.environ, "GIT_INDEX_FILE": str(root.with_name(f"{root.name}.index").resolve())}
+    subprocess.run([*git, "read-tree", "--reset", "-u", commit], check=True, env=index, cwd=root)
+    # People's own tests of what is drawn would be judged with ours, and are inputs that peers do not see.
+    for path in [one for one in root.rglob("*") if not with_tests and IS_TEST.fullmatch(one.name)]:
+        shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def candidates(root: Path) -> Iterator[tuple[str, str, str]]:

@@ -8,7 +8,8 @@ from collections.abc import Collection, Sequence
 
 import msgspec
 
-from codeworld.testgen.cases import Case, Parameter, Target
+from codeworld.testgen.cases import Built, Case, Parameter, Target
+from codeworld.testgen.expressions import filled
 from codeworld.testgen.inputs import Maker, Scale
 from codeworld.testgen.neighbours import neighbour
 from codeworld.testgen.pools import bound
@@ -22,7 +23,10 @@ _OPERATORS = {
     "__mul__": "{self} * {0}", "__and__": "{self} & {0}", "__or__": "{self} | {0}",
 }  # fmt: skip
 _OF_SAME_CLASS = ("__eq__", "__lt__", "__add__", "__sub__", "__and__", "__or__")
+_OTHER_TYPES = ("None", "1", "2.5", "'a'", "[]", "{}")  # for what refuses some
+REFUSED = "refused"  # the origin of inputs of a type that the target refuses, or should
 _MOST_BEFORE = 4
+_WRITTEN = 0.4  # of the receivers, where there are some that somebody wrote
 
 
 class Input(msgspec.Struct, frozen=True):
@@ -38,7 +42,7 @@ class Input(msgspec.Struct, frozen=True):
 class Caller:
     """Makes inputs for one target. ``siblings``: other methods of its class, to bring the receiver into a state;
     ``names``: what inputs may be made with; ``preparing``: names of the siblings without which the target mostly
-    fails."""
+    fails; ``receivers``: expressions that somebody wrote."""
 
     def __init__(
         self,
@@ -47,6 +51,7 @@ class Caller:
         siblings: Sequence[Target],
         names: Collection[str] = (),
         preparing: Collection[str] = (),
+        receivers: Sequence[str] = (),
     ) -> None:
         self.target, self._maker, self._names = target, maker, names
         self._has_receiver = target.kind in ("method", "property")
@@ -56,12 +61,12 @@ class Caller:
             if one.kind == "method" and one.owner == target.owner and one.qualname != target.qualname
         ]
         self._preparing = [one for one in self._siblings if one.name in preparing and not one.is_async]
-        self._receiver = Shape("object", name=target.owner)
+        self._receiver, self._receivers = Shape("object", name=target.owner), receivers
         self.parameters = tuple(map(self._with_shape, target.parameters))
 
     def why_not(self) -> str:
         """What makes it impossible to call, "" when nothing does."""
-        if self._has_receiver and not self._maker.can_make(self._receiver):
+        if self._has_receiver and not self._receivers and not self._maker.can_make(self._receiver):
             return f"{self.target.owner} cannot be constructed"
         for one in self.parameters:
             if one.required and not self._maker.can_make(one.shape):
@@ -76,36 +81,48 @@ class Caller:
             for one in self.parameters
             if one.required or maker.chance.random() < 0.5
         }
+        origin = "search"
+        if self.target.refuses_types and arguments and maker.chance.random() < 0.2:
+            arguments[maker.chance.choice([*arguments])] = maker.chance.choice(_OTHER_TYPES)
+            origin = REFUSED
         if not self._has_receiver:
-            return Input("", arguments)
-        return Input(maker.make(self._receiver, scale), arguments, self._calls_before(scale))
+            return Input("", arguments, origin=origin)
+        return Input(self._made_receiver(scale), arguments, self._calls_before(scale), origin)
 
     def near(self, other: Input) -> Input:
         """A little different from another one."""
         maker, scale = self._maker, self._maker.scale()
         chance = maker.chance
+        origin = other.origin if other.origin == REFUSED else "search"
         names = [*other.arguments]
         luck = chance.random()
         if self._has_receiver and (not names or luck < 0.3):
             if luck < 0.15 or not other.before:
                 receiver = neighbour(other.receiver, maker, scale)
-                return msgspec.structs.replace(other, receiver=receiver, origin="search")
-            return msgspec.structs.replace(other, before=self._calls_before(scale), origin="search")
+                return msgspec.structs.replace(other, receiver=receiver, origin=origin)
+            return msgspec.structs.replace(other, before=self._calls_before(scale), origin=origin)
         absent = [one for one in self.parameters if one.name not in other.arguments]
         if absent and (not names or luck < 0.1):
             one = chance.choice(absent)
             added = {**other.arguments, one.name: maker.make(one.shape, scale, one.name)}
-            return msgspec.structs.replace(other, arguments=added, origin="search")
+            return msgspec.structs.replace(other, arguments=added, origin=origin)
         if not names:
             return other
+        if other.before and not self._has_receiver and luck < 0.4:
+            at = chance.randrange(len(other.before))
+            changed_statement = neighbour(other.before[at], maker, scale)
+            before = (*other.before[:at], changed_statement, *other.before[at + 1 :])
+            return msgspec.structs.replace(other, before=before, origin=origin)
         changed = dict(other.arguments)
         for name in chance.sample(names, k=1 if len(names) == 1 or luck < 0.7 else 2):
             shape = next((one.shape for one in self.parameters if one.name == name), ANY)
-            if chance.random() < 0.2 or changed[name] in ("[]", "''", "None", "{}"):
+            if self.target.refuses_types and chance.random() < 0.2:
+                changed[name], origin = chance.choice(_OTHER_TYPES), REFUSED
+            elif chance.random() < 0.2 or changed[name] in ("[]", "''", "None", "{}"):
                 changed[name] = maker.make(shape, scale, name)
             else:
                 changed[name] = neighbour(changed[name], maker, scale)
-        return msgspec.structs.replace(other, arguments=changed, origin="search")
+        return msgspec.structs.replace(other, arguments=changed, origin=origin)
 
     def case(self, one: Input) -> Case:
         """The input as something that runs."""
@@ -121,13 +138,30 @@ class Caller:
         uses = ("tmp_path",) if "tmp_path" in text else ()
         return Case(tuple(setup), self._call(names), one.before, uses, one.origin)
 
-    def written(self, call: ast.Call, origin: str) -> Input | None:
-        """The arguments of a call that somebody wrote, None when one that is required does not stand for itself."""
-        arguments = bound(self.target, call, self._names)
+    def written(self, call: ast.Call, origin: str, built: Sequence[Built] = ()) -> Input | None:
+        """The arguments of a call that somebody wrote, None when one that is required does not stand for itself nor is
+        ``built`` before."""
+        held = {one.name: one for one in built}
+        arguments = bound(self.target, call, {*self._names, *held})
+        before: list[str] = []
+        for name, text in [*arguments.items()]:
+            if text in held:
+                arguments[name] = held[text].value
+                new = _variable(name, self.target)
+                before += [_renamed(statement, text, new) for statement in held[text].statements]
+            elif held.keys() & set(re.findall(r"\w+", text)):
+                del arguments[name]
         if any(one.required and one.name not in arguments for one in self.parameters):
             return None
-        receiver = self._maker.make(self._receiver, self._maker.scale()) if self._has_receiver else ""
-        return Input(receiver, arguments, origin=origin)
+        receiver = self._made_receiver(self._maker.scale()) if self._has_receiver else ""
+        return Input(receiver, arguments, tuple(before), origin)
+
+    def _made_receiver(self, scale: Scale) -> str:
+        if self._receivers and (
+            self._maker.chance.random() < _WRITTEN or not self._maker.can_make(self._receiver)
+        ):
+            return self._maker.chance.choice(self._receivers)
+        return self._maker.make(self._receiver, scale)
 
     def _call(self, names: dict[str, str]) -> str:
         target = self.target
@@ -179,6 +213,11 @@ def _receiver_name(target: Target) -> str:
         or "instance"
     )
     return f"{name}_" if name in {one.name for one in target.parameters} or name == target.owner else name
+
+
+def _renamed(statement: str, old: str, new: str) -> str:
+    tree = ast.parse(statement, mode="eval")
+    return ast.unparse(filled(tree.body, {old: ast.Name(new)}))
 
 
 def _variable(name: str, target: Target) -> str:

@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import dataclasses
-import enum
 import importlib.util
 import inspect
 import io
@@ -22,7 +20,6 @@ import sys
 import threading
 import time
 import types
-import typing
 from typing import Any
 
 _spec = importlib.util.spec_from_file_location(
@@ -37,6 +34,15 @@ WAITS = 8.0  # a call that does not compute may take so many times as long
 _MOST_ITEMS = 50  # taken from a generator
 _MOST_PRINTED = 2_000
 _LEAST_MUTANT_S = 0.03
+_MUTANTS_S = (
+    4.0  # of the processor, for all mutants of one case: slow calls meet as many as there is time for
+)
+
+
+# The project and the interpreter are somewhere else for everybody; "/usr" is no place of ours.
+_HERE = [
+    one for one in (os.getcwd(), sys.prefix, sys.base_prefix) if one.count("/") > 1 and one != "/usr/local"
+]
 
 
 class TooLong(BaseException):
@@ -72,7 +78,10 @@ class Runner:
             return done
         lines = {line for arc in self._arcs for line in arc}
         limit_s = min(self._limit_s, max(_LEAST_MUTANT_S, 4 * took_s))
+        until_s = time.process_time() + _MUTANTS_S
         for number, line in question["mutants"]:
+            if time.process_time() > until_s:
+                break  # who asks would take it for hung
             if (trace and line not in lines) or number in settled:
                 continue
             function, code = self._mutants[number]
@@ -99,6 +108,7 @@ class Runner:
         done: dict[str, Any] = {"mode": "value"}
         printed = io.StringIO()
         random.seed(0)
+        begin = random.getstate() if trace else None
         with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
             try:
                 with _limited(limit_s):
@@ -107,7 +117,9 @@ class Runner:
                 return {"died": "it did not end", "mode": "value"}
             except MemoryError:
                 return {"died": "it needed too much memory", "mode": "value"}
-        if folder in json.dumps(done):
+        done["draws"] = trace and random.getstate() != begin
+        said = json.dumps(done)
+        if any(one in said for one in (folder, *_HERE)):
             return {"died": "what it does depends on where its files are", "mode": "value"}
         text = printed.getvalue()
         done["printed"] = text if len(text) <= _MOST_PRINTED else ""
@@ -312,55 +324,6 @@ def _frames(traceback: types.TracebackType | None) -> Any:
     while traceback is not None:
         yield traceback.tb_frame.f_code.co_filename, traceback.tb_lineno
         traceback = traceback.tb_next
-
-
-def describe(name: str, names: dict[str, Any]) -> dict[str, Any]:
-    """What an annotation's name stands for: an enum, a class to be constructed, another annotation, or nothing
-    known."""
-    try:
-        value = eval(name, dict(names))
-    except Exception:
-        return {"kind": "unknown"}
-    if isinstance(value, typing.TypeVar):
-        options = value.__constraints__ or ((value.__bound__,) if value.__bound__ else ())
-        return {"kind": "alias", "text": " | ".join(map(_annotation, options)) or "int"}
-    if not isinstance(value, type):
-        supertype = getattr(value, "__supertype__", None) or getattr(value, "__value__", None)
-        return {"kind": "alias", "text": _annotation(supertype or value)}
-    if issubclass(value, enum.Enum):
-        return {"kind": "enum", "members": [one.name for one in value][:12]}
-    if getattr(value, "_is_protocol", False) or inspect.isabstract(value):
-        children = [one for one in value.__subclasses__() if names.get(one.__name__) is one]
-        return {"kind": "alias", "text": children[0].__name__} if children else {"kind": "unknown"}
-    if getattr(value, "__total__", None) is not None and issubclass(value, dict):
-        fields = [[key, _annotation(kind)] for key, kind in value.__annotations__.items()]
-        return {"kind": "typed dict", "fields": fields}
-    return _constructor(value)
-
-
-def _constructor(value: type) -> dict[str, Any]:
-    try:
-        parameters = inspect.signature(value).parameters.values()
-    except (TypeError, ValueError):
-        return {"kind": "unknown"}
-    found = []
-    for one in parameters:
-        if one.kind in (one.VAR_POSITIONAL, one.VAR_KEYWORD):
-            continue
-        annotation = "" if one.annotation is one.empty else _annotation(one.annotation)
-        found.append([one.name, annotation, one.default is one.empty, one.kind is one.KEYWORD_ONLY])
-    return {"kind": "class", "parameters": found, "dataclass": dataclasses.is_dataclass(value)}
-
-
-def _annotation(value: Any) -> str:
-    """As it would be written."""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, typing.ForwardRef):
-        return value.__forward_arg__
-    if isinstance(value, type) and not typing.get_args(value):
-        return value.__qualname__ if value is not type(None) else "None"
-    return str(value).replace("typing.", "").replace("NoneType", "None")
 
 
 # Background threads of the target must not keep a child.

@@ -25,6 +25,14 @@ class Parameter(msgspec.Struct, frozen=True):
     annotated: bool = False
 
 
+class Built(msgspec.Struct, frozen=True):
+    """A variable that statements change after it was set: a graph that is given edges."""
+
+    name: str
+    value: str
+    statements: tuple[str, ...]
+
+
 class Example(msgspec.Struct, frozen=True):
     """A doctest's single expression and what it says it prints; ``line`` counts from 1."""
 
@@ -32,6 +40,7 @@ class Example(msgspec.Struct, frozen=True):
     want: str
     line: int
     depends: bool = False  # on lines before it: what it prints is not known from it alone
+    built: tuple[Built, ...] = ()  # what it names beside the module's names
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -50,6 +59,7 @@ class Target(msgspec.Struct, frozen=True):
     raises: tuple[str, ...] = ()  # exceptions that the docstring names
     examples: tuple[Example, ...] = ()
     returns_line: int = 0
+    refuses_types: bool = False  # it raises TypeError itself
 
     @property
     def name(self) -> str:
@@ -110,6 +120,7 @@ class Observed(msgspec.Struct, frozen=True):
     killed_by_result: tuple[int, ...] = ()
     hung: tuple[int, ...] = ()
     ms: float = 0.0
+    draws: bool = False  # from the random module, which was seeded with 0
 
 
 class Mutant(msgspec.Struct, frozen=True):

@@ -9,7 +9,19 @@ from codeworld.testgen.expressions import shown
 from codeworld.testgen.shapes import ANY, Shape
 
 _SEQUENCES = ("list", "tuple", "fixed tuple", "iterator", "deque", "range")
-_ANYTHING = ("any", "object", "callable", "pattern", "text io", "binary io", "type", "literal", "path")
+_ANYTHING = (
+    "any",
+    "object",
+    "namespace",
+    "link",
+    "callable",
+    "pattern",
+    "text io",
+    "binary io",
+    "type",
+    "literal",
+    "path",
+)
 _NUMBERS = {
     "int": ("int", "bool"),
     "float": ("float", "int", "bool"),

@@ -27,7 +27,8 @@ _decode = msgspec.json.Decoder(Observed).decode
 # What inputs may name although the module does not: (module, attribute).
 NAMES = (
     ("collections", "Counter"), ("collections", "deque"), ("datetime", ""), ("decimal", "Decimal"),
-    ("fractions", "Fraction"), ("io", ""), ("pathlib", "Path"), ("re", ""), ("uuid", ""),
+    ("fractions", "Fraction"), ("io", ""), ("pathlib", "Path"), ("re", ""),
+    ("types", "SimpleNamespace"), ("uuid", ""),
 )  # fmt: skip
 
 
@@ -59,6 +60,7 @@ class Worker:
         self._talk = talk
         self.missing = talk.missing
         self.has_pytest = False  # in the target's interpreter; known after greet
+        self.adopted: dict[str, tuple[str, str]] = {}
         self._rest = b""
 
     def run(
@@ -76,7 +78,10 @@ class Worker:
         asked = [{"setup": c.setup, "call": c.call, "before": c.before, "uses": c.uses} for c in cases]
         how = {"every": every, "isolated": isolated, "trace": trace}
         self._ask({"op": "run", "cases": asked, "mutants": at, **how})
-        return [_decode(self._line(_ANSWER_S)) for _ in cases]
+        try:
+            return [_decode(self._line(_ANSWER_S)) for _ in cases]
+        except msgspec.DecodeError as error:
+            raise CommandError(f"the sandbox answers what cannot be read: {error}") from error
 
     def take_mutants(self, mutants: Sequence[Mutant]) -> list[Mutant]:
         """Have mutants compiled; those that can be used."""
@@ -95,9 +100,11 @@ class Worker:
         return [one for one in mutants if one.number not in failed]
 
     def describe(self, name: str) -> dict[str, Any]:
-        """What a name of the module stands for; see ``calls.describe``."""
+        """What a name of the module stands for; see ``describing.describe``. Subclasses that it tells of can be named
+        in cases from then on: they are ``adopted``, by the module and the name in it."""
         self._ask({"op": "describe", "name": name})
         answer: dict[str, Any] = json.loads(self._line(_ANSWER_S))
+        self.adopted |= {one: (module, path) for one, (module, path) in answer.get("adopted", {}).items()}
         return answer
 
     def greet(self) -> None:

@@ -7,7 +7,7 @@ Writes no file. The target's code runs in the sandbox only. The model, if there 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
@@ -22,7 +22,7 @@ from codeworld.testgen.placing import Clash, Placed, placed
 from codeworld.testgen.pools import calls_in_repository, values_in_examples
 from codeworld.testgen.project import Home, home_of, place_of
 from codeworld.testgen.suite import Builder, Plan, Propose, Suite
-from codeworld.testgen.target import Module, read_module, typing_imports
+from codeworld.testgen.target import Module, bindings, read_module, typing_imports
 
 _MOST_REPAIRS = 3  # times that failing tests are dropped and the rest is run again
 
@@ -75,6 +75,7 @@ class _Found(msgspec.Struct, frozen=True):
     suite: Suite
     has_pytest: bool  # in the project's interpreter
     missing: tuple[str, ...]
+    adopted: dict[str, tuple[str, str]]
 
 
 def _found(
@@ -88,6 +89,7 @@ def _found(
     """What is worth keeping. Raises CannotImport and other CommandErrors."""
     total_s = min(settings.most_s, settings.budget_s * len(module.targets))
     names = frozenset(one.owner if one.kind == "constructor" else one.name for one in module.targets)
+    names |= {one.owner.rpartition(".")[2] for one in module.targets if one.owner}
     calls = calls_in_repository(names, place.root, place.file)
     plain = frozenset(one.name for target in module.targets for one in target.parameters if not one.annotated)
     examples = values_in_examples(plain, place.file, module.text)
@@ -95,7 +97,9 @@ def _found(
     with open_worker(place, wall_s=3 * total_s + 60, typed=typed, should_stop=should_stop) as worker:
         builder = Builder(module, worker, calls, propose, examples)
         suite = builder.build(Plan(total_s, settings.seed), should_stop, progress)
-        return _Found(suite, worker.has_pytest, worker.missing)
+        own = bindings(module.tree)
+        adopted = {name: way for name, way in worker.adopted.items() if name not in own}
+        return _Found(suite, worker.has_pytest, worker.missing, {**adopted, **typed})
 
 
 def _written(
@@ -108,7 +112,7 @@ def _written(
     flaky = found.suite.flaky
     for _ in range(_MOST_REPAIRS):
         try:
-            written, home = _place(kept, place, module, home)
+            written, home = _place(kept, place, module, home, found.adopted)
         except Clash as error:
             return Reject("tests-do-not-run", f"{error} means something else in {home.path.name}")
         result = check(
@@ -134,12 +138,14 @@ def _written(
     return Reject("no-test", "other tests failed at every run")
 
 
-def _place(kept: list[Kept], place: Place, module: Module, home: Home) -> tuple[Placed, Home]:
+def _place(
+    kept: list[Kept], place: Place, module: Module, home: Home, names: Mapping[str, tuple[str, str]]
+) -> tuple[Placed, Home]:
     try:
-        return placed(kept, place, module, home), home
+        return placed(kept, place, module, home, names), home
     except (Clash, SyntaxError):  # the file that is there cannot take them
         home = _beside(place, home)
-        return placed(kept, place, module, home), home
+        return placed(kept, place, module, home, names), home
 
 
 def _beside(place: Place, home: Home) -> Home:

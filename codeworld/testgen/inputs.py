@@ -16,6 +16,7 @@ import msgspec
 from codeworld.testgen.shapes import ANY, NONE, Shape, of_text
 
 _DEEPEST = 4
+_SUBCLASS = 0.25  # of the instances: a base class alone may lack what it needs
 _LARGEST = 12  # length of a list that the program may ask for, as a board of eight by eight
 _ALPHABETS = (
     "ab",
@@ -81,13 +82,18 @@ class Scale(msgspec.Struct, frozen=True):
 
 
 class Maker:
-    """Makes expressions. ``describe`` tells what a class's name stands for."""
+    """Makes expressions. ``describe`` tells what a class's name stands for, ``inferred`` what its constructor's
+    parameters without annotation take."""
 
     def __init__(
-        self, chance: random.Random, pool: Pool, describe: Callable[[str], Mapping[str, Any]]
+        self,
+        chance: random.Random,
+        pool: Pool,
+        describe: Callable[[str], Mapping[str, Any]],
+        inferred: Callable[[str], Mapping[str, Shape]] = lambda name: {},
     ) -> None:
         self.chance, self.pool = chance, pool
-        self._describe = describe
+        self._describe, self._inferred = describe, inferred
         self._sizes = [one for one in pool.numbers if 2 <= one <= _LARGEST]
         self._known: dict[str, Mapping[str, Any]] = {}
 
@@ -110,7 +116,8 @@ class Maker:
     def make(self, shape: Shape, scale: Scale, name: str = "", depth: int = 0) -> str:
         """An expression of this shape; ``name`` is the parameter's, whose known values are used now and then."""
         known = self.pool.by_name.get(name, ()) if depth == 0 else ()
-        if known and self.chance.random() < 0.3:
+        made_up = any(one.kind == "namespace" for one in (shape, *shape.of))
+        if known and (made_up or self.chance.random() < 0.3):
             return self.chance.choice(known)
         if shape.kind in _FIXED:
             return self.chance.choice(_FIXED[shape.kind])
@@ -124,6 +131,8 @@ class Maker:
             return self._object(shape, scale, depth)
         if shape.kind == "callable":
             return self._callable(shape, scale)
+        if shape.kind == "namespace":
+            return self._namespace(shape, scale, depth)
         return self._container(shape, scale, depth)
 
     def can_make(self, shape: Shape, depth: int = 0) -> bool:
@@ -255,6 +264,15 @@ class Maker:
         )
         return f"lambda *arguments: {result}"
 
+    def _namespace(self, shape: Shape, scale: Scale, depth: int) -> str:
+        """What has the attributes that are asked for; chains and trees of them where they lead to each other."""
+        made = []
+        for name, of in zip(shape.options, shape.of, strict=True):
+            ends = of.kind == "link" and (depth > _DEEPEST or self.chance.random() < 0.2 + 0.15 * depth)
+            value = "None" if ends else self.make(shape if of.kind == "link" else of, scale, "", depth + 1)
+            made.append(f"{name}={value}")
+        return f"SimpleNamespace({', '.join(made)})"
+
     def _object(self, shape: Shape, scale: Scale, depth: int) -> str:
         """A member of an enum, or a call of a class. Of an unknown one: None, which the search finds useless."""
         known = self.known(shape.name)
@@ -271,19 +289,26 @@ class Maker:
             return f"{{{', '.join(fields)}}}"
         if kind != "class" or depth > _DEEPEST:
             return "None"
-        return f"{shape.name}({self.arguments(known['parameters'], scale, depth + 1)})"
+        if known.get("adopted") and self.chance.random() < _SUBCLASS:
+            return self.make(
+                Shape("object", name=self.chance.choice([*known["adopted"]])), scale, "", depth + 1
+            )
+        inferred = self._inferred(shape.name)
+        return f"{shape.name}({self.arguments(known['parameters'], inferred, scale, depth + 1)})"
 
-    def arguments(self, parameters: Sequence[Sequence[Any]], scale: Scale, depth: int) -> str:
+    def arguments(
+        self, parameters: Sequence[Sequence[Any]], inferred: Mapping[str, Shape], scale: Scale, depth: int
+    ) -> str:
         """For a described constructor; those with defaults are given now and then."""
         texts = []
         skipped = False
+        bare = depth > 1 or self.chance.random() < 0.5  # of ten with defaults, one is mostly refused
         for name, annotation, required, keyword_only in parameters:
-            if not required and (depth > 1 or self.chance.random() < 0.6):
+            if not required and (bare or self.chance.random() < 0.6):
                 skipped = True
                 continue
-            made = self.make(
-                of_text(annotation) if annotation else ANY, scale, name if depth <= 1 else "", depth
-            )
+            shape = of_text(annotation) if annotation else inferred.get(name, ANY)
+            made = self.make(shape, scale, name if depth <= 1 else "", depth)
             texts.append(f"{name}={made}" if keyword_only or skipped else made)
         return ", ".join(texts)
 

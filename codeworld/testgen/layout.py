@@ -47,9 +47,9 @@ def laid_out(before: str, expression: str, after: str, indent: int, width: int, 
     opening, items, closing = parts
     lines = [f"{space}{before}{opening}"]
     for prefix, item in items:
-        lines += laid_out(
-            quoted(prefix, single) if prefix.endswith("'") else prefix, item, ",", indent + 1, width, single
-        )
+        key, colon, rest = prefix.rpartition(": ")
+        before = f"{quoted(key, single)}{colon}{rest}" if colon else prefix
+        lines += laid_out(before, item, ",", indent + 1, width, single)
     return [*lines, f"{space}{closing}{after}"]
 
 

@@ -29,6 +29,8 @@ def neighbour(expression: str, maker: Maker, scale: Scale) -> str:
             _dict(node, chance)
         elif isinstance(node, (ast.List, ast.Tuple, ast.Set)):
             _elements(node, chance)
+        elif isinstance(node, ast.Call):
+            _cut_off(node, chance.choice(_links(node)))
     return _without_minus_zero(ast.unparse(tree.body))
 
 
@@ -52,7 +54,7 @@ def _changeable(node: ast.AST) -> Iterator[ast.expr]:
     """Literals, from the outside in. What a function is called by stays."""
     if isinstance(node, ast.Constant) and isinstance(node.value, (int, float, str, bytes)):
         yield node
-    if isinstance(node, (ast.List, ast.Set, ast.Dict)):
+    if isinstance(node, (ast.List, ast.Set, ast.Dict)) or (isinstance(node, ast.Call) and _links(node)):
         yield node
     elif isinstance(node, ast.UnaryOp) and isinstance(node.operand, ast.Constant):
         yield node.operand
@@ -61,6 +63,18 @@ def _changeable(node: ast.AST) -> Iterator[ast.expr]:
         return  # tmp_path / "name"
     for child in ast.iter_child_nodes(node):
         yield from _changeable(child)
+
+
+def _links(node: ast.Call) -> list[int]:
+    """Where an object of attributes leads to another one."""
+    if ast.unparse(node.func) != "SimpleNamespace":
+        return []
+    return [at for at, one in enumerate(node.keywords) if isinstance(one.value, ast.Call)]
+
+
+def _cut_off(node: ast.expr, at: int) -> None:
+    if isinstance(node, ast.Call):
+        node.keywords[at].value = ast.Constant(None)
 
 
 def _constant(value: object, maker: Maker, scale: Scale) -> object:
@@ -143,6 +157,8 @@ def _simplifications(node: ast.expr) -> Iterator[Callable[[ast.expr], None]]:
             )
         for at in range(count):
             yield lambda n, at=at: _cut(n, slice(at, at + 1))  # type: ignore[misc]
+    elif isinstance(node, ast.Call):
+        yield from (lambda n, at=at: _cut_off(n, at) for at in _links(node))
     elif isinstance(node, ast.Constant):
         value = node.value
         if isinstance(value, bool):

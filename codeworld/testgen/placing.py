@@ -6,14 +6,14 @@ import ast
 import builtins
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
 from codeworld.testgen.cases import Kept
 from codeworld.testgen.execution import NAMES, Place
 from codeworld.testgen.project import Home, bound_names
-from codeworld.testgen.target import Module, bindings, typing_imports
+from codeworld.testgen.target import Module, bindings
 from codeworld.testgen.writing import Block, Writer, snake
 
 _STANDARD = {(name or module): (module, name) for module, name in NAMES}
@@ -31,15 +31,18 @@ class Clash(Exception):
     """A name is needed that means something else in the file."""
 
 
-def placed(kept: Sequence[Kept], place: Place, module: Module, home: Home) -> Placed:
-    """Write the tests of what is kept. Raises Clash."""
+def placed(
+    kept: Sequence[Kept], place: Place, module: Module, home: Home, names: Mapping[str, tuple[str, str]] = {}
+) -> Placed:
+    """Write the tests of what is kept; ``names``: what they may name beside the module's, by module and name in it.
+    Raises Clash."""
     taken = bound_names(home.text) if home.text is not None else {}
     defined = re.findall(r"def (test_\w+)\(", home.text or "")
-    writer = Writer(home.style, [*taken, *defined], _draws(module.tree))
+    writer = Writer(home.style, [*taken, *defined])
     blocks: list[Block] = []
     for target in dict.fromkeys(one.target for one in kept):
         blocks += writer.blocks([one for one in kept if one.target == target])
-    imports = _imports(blocks, place, module, home)
+    imports = _imports(blocks, place, module, home, names)
     class_name = ""
     body = "\n\n\n".join("\n".join(one.lines) for one in blocks)
     if home.style.framework == "unittest":
@@ -117,10 +120,11 @@ def _missing(imports: set[tuple[str, str]], taken: dict[str, str]) -> set[tuple[
     return found
 
 
-def _imports(blocks: Iterable[Block], place: Place, module: Module, home: Home) -> set[tuple[str, str]]:
+def _imports(
+    blocks: Iterable[Block], place: Place, module: Module, home: Home, names: Mapping[str, tuple[str, str]]
+) -> set[tuple[str, str]]:
     """``(module, name)``; "" as the name stands for the module itself, "=x" for the module as ``x``."""
     own = bindings(module.tree)
-    typed = typing_imports(module.tree, place.package)
     found: set[tuple[str, str]] = set()
     for block in blocks:
         found |= {(one.partition(":")[0], one.partition(":")[2]) for one in block.modules}
@@ -138,8 +142,8 @@ def _imports(blocks: Iterable[Block], place: Place, module: Module, home: Home) 
                 found.add((place.module, name) if name in own else (one.module, name))
         for text in block.expressions:
             for name in _names(text, block):
-                if name in typed:
-                    found.add(typed[name])
+                if name in names:
+                    found.add(names[name])
                 elif name in own:
                     imported = own[name]
                     by_itself = imported is not None and (
@@ -186,15 +190,6 @@ def _lines(imports: set[tuple[str, str]]) -> list[str]:
     return plain + [
         f"from {module} import {', '.join(sorted(names))}" for module, names in sorted(by_module.items())
     ]
-
-
-def _draws(tree: ast.Module) -> bool:
-    """Whether the module draws from ``random``."""
-    return any(
-        (isinstance(node, ast.Import) and any(one.name == "random" for one in node.names))
-        or (isinstance(node, ast.ImportFrom) and node.module == "random")
-        for node in ast.walk(tree)
-    )
 
 
 def _free(name: str, taken: Iterable[str]) -> str:

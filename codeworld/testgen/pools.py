@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
+import copy
 import os
 import re
 import time
@@ -22,6 +23,11 @@ _MOST_FILES = 40
 _MOST_CALLS = 12
 _READ_S = 1.0
 _MOST_CHARS = 120
+# That an input may use.
+_BUILTINS = (
+    "range", "len", "list", "dict", "set", "tuple", "frozenset", "str", "int", "float", "bool", "bytes", "complex",
+    "object", "sorted", "reversed", "zip", "enumerate", "map", "filter", "iter", "min", "max", "sum", "abs", "round",
+)  # fmt: skip
 _SET_IN_EXAMPLE = re.compile(r"^\s*>>> (\w+) = (.+)$", re.M)
 
 
@@ -69,7 +75,7 @@ def _by_name(
             found.setdefault(name, []).append(value)
     for one in target.parameters:
         values = () if one.annotated else examples.get(one.name, ())
-        texts = [ast.unparse(value) for value in values if _stands(value, names)]
+        texts = [ast.unparse(value) for value in values if stands(value, names)]
         found.setdefault(one.name, []).extend(text for text in texts if len(text) <= _MOST_CHARS)
     return {name: tuple(dict.fromkeys(values)) for name, values in found.items()}
 
@@ -84,31 +90,22 @@ def bound(target: Target, call: ast.Call, names: Collection[str] = ()) -> dict[s
     known = {one.name for one in target.parameters}
     for name, node in pairs:
         text = ast.unparse(node)
-        if name in known and _stands(node, names) and len(text) <= _MOST_CHARS:
+        if name in known and stands(node, names) and len(text) <= _MOST_CHARS:
             found[name] = text
     return found
 
 
-def _stands(node: ast.expr, names: Collection[str]) -> bool:
-    if is_literal(node):
-        return True
-    if isinstance(node, ast.Call):
-        inner = [*node.args, *(one.value for one in node.keywords)]
-        return _stands(node.func, names) and all(_stands(one, names) for one in inner)
-    if isinstance(node, ast.Attribute):
-        return _stands(node.value, names)
-    if isinstance(node, (ast.List, ast.Tuple, ast.Set)):
-        return all(_stands(one, names) for one in node.elts)
-    return isinstance(node, ast.Name) and node.id in names
-
-
-def is_literal(node: ast.expr) -> bool:
-    """Whether it means the same everywhere."""
-    try:
-        ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return False
-    return True
+def stands(node: ast.expr, names: Collection[str]) -> bool:
+    """Whether it means the same in a test that has ``names``."""
+    inside = {*names, *_BUILTINS}
+    for one in ast.walk(node):
+        if isinstance(one, (ast.Await, ast.Yield, ast.YieldFrom, ast.NamedExpr, ast.Starred)):
+            return False
+        if isinstance(one, ast.comprehension):
+            inside |= {inner.id for inner in ast.walk(one.target) if isinstance(inner, ast.Name)}
+        elif isinstance(one, ast.Lambda):
+            inside |= {inner.arg for inner in ast.walk(one.args) if isinstance(inner, ast.arg)}
+    return all(one.id in inside for one in ast.walk(node) if isinstance(one, ast.Name))
 
 
 def values_in_examples(names: frozenset[str], file: Path, text: str) -> dict[str, list[ast.expr]]:
@@ -193,7 +190,7 @@ def _calls(text: str, names: frozenset[str]) -> Iterator[ast.Call]:
         ]
         seen.update(found)
         given = _set_once(nodes) if found else {}
-        for call in found:
+        for call in map(copy.deepcopy, found):  # x = call(x) is what x stands for
             call.args = [filled(one, given) for one in call.args]
             for keyword in call.keywords:
                 keyword.value = filled(keyword.value, given)

@@ -9,7 +9,8 @@ import msgspec
 
 class Shape(msgspec.Struct, frozen=True):
     """``kind`` is one of the names below or "object", a class of its own whose expression is ``name``; "literal" has
-    one of the expressions ``options``."""
+    one of the expressions ``options``; "namespace" has the attributes ``options``, of the shapes ``of``, among which a
+    "link" is another such namespace or None."""
 
     kind: str
     of: tuple[Shape, ...] = ()
@@ -19,6 +20,8 @@ class Shape(msgspec.Struct, frozen=True):
     def __str__(self) -> str:
         if self.kind in ("object", "literal"):
             return self.name or " | ".join(self.options)
+        if self.kind == "namespace":
+            return f"object with {', '.join(self.options)}"
         if self.kind == "union":
             return " | ".join(map(str, self.of))
         return f"{self.kind}[{', '.join(map(str, self.of))}]" if self.of else self.kind

@@ -6,6 +6,7 @@ what can be seen of it: public attributes, the elements of a list or tuple, what
 
 from __future__ import annotations
 
+import builtins
 import collections
 import collections.abc
 import contextlib
@@ -162,6 +163,9 @@ def _container(value: Any, kind: type, imports: set[tuple[str, str]], depth: int
         return f"deque([{', '.join(map(inner, value))}])"
     if isinstance(value, tuple) and hasattr(kind, "_fields") and _compares_as(kind, tuple):
         return _call(kind, {name: getattr(value, name) for name in kind._fields}, imports, depth)
+    if kind is types.SimpleNamespace:
+        imports.add(("types", "SimpleNamespace"))
+        return f"SimpleNamespace({', '.join(f'{name}={inner(one)}' for name, one in vars(value).items())})"
     if dataclasses.is_dataclass(kind):
         return _dataclass(value, kind, imports, depth)
     return _standard(value, kind, imports)
@@ -216,7 +220,7 @@ def _call(kind: type, values: dict[str, Any], imports: set[tuple[str, str]], dep
 def _named(value: Any, imports: set[tuple[str, str]]) -> str:
     """A class or function by the name that it can be imported by."""
     module, path = getattr(value, "__module__", None), getattr(value, "__qualname__", "")
-    if module == "builtins":
+    if module == "builtins" and getattr(builtins, path, None) is value:
         return str(path)
     found: object = sys.modules.get(module or "")
     for part in path.split("."):

@@ -3,28 +3,32 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
 
+from codeworld.errors import BadInput
 from codeworld.testgen import doubts
-from codeworld.testgen.calling import Caller, Input
+from codeworld.testgen.calling import REFUSED, Caller, Input
 from codeworld.testgen.cases import Case, Doubt, Kept, Mutant, Observed, Summary, Target, Untested
 from codeworld.testgen.execution import Worker
 from codeworld.testgen.expressions import shown
 from codeworld.testgen.inputs import Maker
 from codeworld.testgen.keep import Shrinker, chosen, confirmed, exclusive, without_needless
 from codeworld.testgen.mutants import mutants_of
-from codeworld.testgen.pools import pool_of
+from codeworld.testgen.pools import pool_of, stands
 from codeworld.testgen.search import Arc, Goals, Search
+from codeworld.testgen.shapes import Shape
 from codeworld.testgen.target import Module, bindings, lines_of, preparing, read_module
 
 _SEARCH = 0.7  # of a target's time; the rest is for confirming and shrinking
 _LEAST_S = 0.3
 _SHRINK_S = 1.0  # at least: what is long is read for years
 _MOST_MUTANTS = 1_500  # in one file: a thousand-line module has more than anybody has time for
+_MOST_RECEIVER_CHARS = 160
 _MOST_DOUBTS = 3  # of one kind for one target
 
 # Further inputs for a target, of which these are known to do something new; called between two batches.
@@ -117,9 +121,10 @@ class Builder:
             target.owner.rpartition(".")[2] if target.kind == "constructor" else target.name, ()
         )
         pool = pool_of(target, function, self._module.tree, calls, self._names, self._examples)
-        maker = Maker(chance, pool, self._worker.describe)
+        maker = Maker(chance, pool, self._worker.describe, self._inferred)
         before = preparing(target, self._module.functions)
-        caller = Caller(target, maker, self._siblings(target.owner), self._names, before)
+        receivers = self._receivers(target.owner)
+        caller = Caller(target, maker, self._siblings(target.owner), self._names, before, receivers)
         why_not = caller.why_not()
         if why_not:
             self._untested.append(Untested(target.qualname, why_not))
@@ -127,6 +132,8 @@ class Builder:
         first, unfrozen = self._written(caller, calls)
 
         def accepts(case: Case, observed: Observed) -> bool:
+            if case.origin == REFUSED and (observed.raised is None or observed.raised.type != "TypeError"):
+                return False
             return doubts.may_stand(target, observed) and shown(case) not in unfrozen
 
         search = Search(caller, self._worker, self._goals, chance, accepts)
@@ -137,10 +144,35 @@ class Builder:
         if not any(one.target is target for one in self._kept):
             self._explain(target, search)
 
+    def _inferred(self, name: str) -> dict[str, Shape]:
+        """What the constructor of a class of the module takes."""
+        constructors = [
+            one for one in self._siblings(name) if one.kind == "constructor" and one.owner == name
+        ]
+        return {one.name: one.shape for made in constructors for one in made.parameters}
+
+    def _receivers(self, owner: str) -> list[str]:
+        """Instances of a class as examples and other code make them."""
+        made = [one for one in self._siblings(owner) if one.kind == "constructor" and one.owner == owner]
+        written = [
+            call for one in made for example in one.examples for call in _calls_of(example.source, one)
+        ]
+        written += self._calls.get(owner.rpartition(".")[2], ())
+        fitting = [
+            one for one in written if all(map(self._stands, [*one.args, *(k.value for k in one.keywords)]))
+        ]
+        texts = [f"{owner}({', '.join(map(ast.unparse, [*one.args, *one.keywords]))})" for one in fitting]
+        return [text for text in dict.fromkeys(texts) if len(text) <= _MOST_RECEIVER_CHARS]
+
+    def _stands(self, node: ast.expr) -> bool:
+        return stands(node, self._names)
+
     def _siblings(self, owner: str) -> tuple[Target, ...]:
         """The class's public methods, also where only one of them is to be tested."""
         if owner and owner not in self._of_class:
-            self._of_class[owner] = read_module(self._module.text, owner).targets
+            self._of_class[owner] = ()
+            with contextlib.suppress(BadInput):  # it is not of this module
+                self._of_class[owner] = read_module(self._module.text, owner).targets
         return self._of_class.get(owner, ())
 
     def _written(self, caller: Caller, calls: Sequence[ast.Call]) -> tuple[list[Input], set[str]]:
@@ -156,7 +188,7 @@ class Builder:
                 self._doubts.append(doubt)
                 unfrozen.add(shown(case))
             for call in _calls_of(one.source, target):
-                found = caller.written(call, "call site" if one.depends else "doctest")
+                found = caller.written(call, "call site" if one.depends else "doctest", one.built)
                 inputs += [found] if found is not None and doubt is None else []
         for call in calls:
             found = caller.written(call, "call site")
@@ -202,7 +234,7 @@ class Builder:
         found: dict[tuple[str, str], Doubt] = {}
         for one in sorted(search.refused, key=lambda refused: len(shown(refused.case))):
             doubt = doubts.of_call(target, one.case, one.observed)
-            if doubt is not None:
+            if doubt is not None and one.case.origin != REFUSED:
                 found.setdefault((doubt.source, doubt.observed.partition(":")[0]), doubt)
         self._doubts += [*found.values()][:_MOST_DOUBTS]
 

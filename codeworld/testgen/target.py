@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import doctest
 import importlib.util
 import re
 import warnings
@@ -13,8 +12,8 @@ from collections.abc import Iterator, Mapping
 import msgspec
 
 from codeworld.errors import BadInput
-from codeworld.testgen.cases import Example, Kind, Parameter, Target, Untested
-from codeworld.testgen.expressions import filled
+from codeworld.testgen.cases import Kind, Parameter, Target, Untested
+from codeworld.testgen.examples import examples_of
 from codeworld.testgen.shapes import Shape, of_annotation
 from codeworld.testgen.usage import Function, Usage
 
@@ -65,6 +64,8 @@ def read_module(text: str, qualname: str = "") -> Module:
         )
         if wanted and isinstance(node, ast.ClassDef):
             found += _constructor(name, node, classes)
+        elif wanted and owner is not None and node.name == "__init__":
+            found += _constructor(name.rpartition(".")[0], owner, classes)
         elif wanted and isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             why = _untestable(node)
             if why:
@@ -73,7 +74,14 @@ def read_module(text: str, qualname: str = "") -> Module:
                 found.append(_target(name, node, owner, classes))
     if qualname and not found and not skipped:
         raise BadInput(f"there is no function or class {qualname!r}")
-    return Module(text, tree, tuple(found), functions, tuple(skipped))
+    return Module(text, tree, tuple(_with_examples(one, tree) for one in found), functions, tuple(skipped))
+
+
+def _with_examples(target: Target, tree: ast.Module) -> Target:
+    """Also those of the module's docstring."""
+    name = target.owner if target.kind == "constructor" else target.name
+    more = examples_of(tree, name.rpartition(".")[2])
+    return msgspec.structs.replace(target, examples=(*target.examples, *more)) if more else target
 
 
 def parses(text: str) -> bool:
@@ -173,8 +181,12 @@ def _target(
         owner=name.rpartition(".")[0],
         docstring=docstring,
         raises=documented_exceptions(docstring),
-        examples=_examples(node, name.rpartition(".")[2]),
+        examples=examples_of(node, name.rpartition(".")[2]),
         returns_line=node.returns.lineno if node.returns is not None else 0,
+        refuses_types=any(
+            isinstance(one, ast.Raise) and one.exc is not None and "TypeError" in ast.unparse(one.exc)
+            for one in own
+        ),
     )
 
 
@@ -205,7 +217,7 @@ def _constructor(name: str, node: ast.ClassDef, classes: dict[str, frozenset[str
         owner=name,
         docstring=docstring,
         raises=documented_exceptions(docstring + (ast.get_docstring(init) or "" if init else "")),
-        examples=_examples(node, name.rpartition(".")[2]),
+        examples=examples_of(node, name.rpartition(".")[2]),
     )
 
 
@@ -241,34 +253,6 @@ def documented_exceptions(docstring: str) -> tuple[str, ...]:
     found = [one for groups in _RAISES.findall(docstring) for one in groups if one]
     found += _SENTENCE.findall(docstring)
     return tuple(dict.fromkeys(one.rpartition(".")[2] for one in found))
-
-
-def _examples(node: Function | ast.ClassDef, name: str) -> tuple[Example, ...]:
-    """Doctests that are one expression which names the target."""
-    if not node.body or not isinstance(node.body[0], ast.Expr):
-        return ()
-    raw = getattr(node.body[0].value, "value", "")
-    if not isinstance(raw, str) or ">>>" not in raw:
-        return ()
-    try:
-        found = doctest.DocTestParser().get_examples(raw)
-    except ValueError:
-        return ()
-    line = node.body[0].lineno
-    kept, given = [], dict[str, ast.expr]()
-    for one in found:
-        try:
-            parsed = ast.parse(one.source.strip()).body
-        except SyntaxError:
-            continue
-        if len(parsed) != 1:
-            continue
-        if isinstance(parsed[0], ast.Assign) and isinstance(parsed[0].targets[0], ast.Name):
-            given[parsed[0].targets[0].id] = filled(parsed[0].value, given)
-        elif isinstance(parsed[0], ast.Expr) and re.search(rf"\b{re.escape(name)}\b", one.source):
-            source = ast.unparse(filled(parsed[0].value, given)) if given else one.source.strip()
-            kept.append(Example(source, one.want.strip(), line + one.lineno, depends=bool(given)))
-    return tuple(kept)
 
 
 def _own_nodes(function: Function) -> Iterator[ast.AST]:

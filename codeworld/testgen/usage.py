@@ -30,7 +30,10 @@ _METHODS = {
 _OF_METHOD = {name: kind for kind, names in _METHODS.items() for name in names.split()}
 _OF_CALL = {
     "range": "int", "abs": "int", "chr": "int", "hex": "int", "bin": "int", "oct": "int", "round": "float",
-    "divmod": "int", "float": "float", "ord": "char", "open": "path", "sqrt": "float", "floor": "float",
+    "divmod": "int", "float": "float", "ord": "char", "open": "path",
+    "makedirs": "path", "mkdir": "path", "listdir": "path", "scandir": "path", "isfile": "path", "isdir": "path",
+    "getsize": "path", "rmtree": "path", "copyfile": "path",
+    "sqrt": "float", "floor": "float",
     "ceil": "float", "log": "float", "gcd": "int", "factorial": "int", "loads": "str", "int": "str",
     "len": "list", "sorted": "list", "sum": "list", "max": "list", "min": "list", "set": "list", "list": "list",
     "tuple": "list", "enumerate": "list", "reversed": "list", "zip": "list", "iter": "list", "all": "list",
@@ -50,6 +53,7 @@ _NAMED = {
     "bool": "flag verbose reverse strict recursive force",
 }
 _OF_NAME = {name: kind for kind, names in _NAMED.items() for name in names.split()}
+_LINKS = ("next", "prev", "previous", "left", "right", "parent")  # of nodes
 _GUESSES = {
     "int": _INT,
     "str": _STR,
@@ -72,13 +76,14 @@ class Usage:
     """One function's body. ``classes``: the attributes that the module's classes have, by class."""
 
     def __init__(self, function: Function, classes: Mapping[str, frozenset[str]]) -> None:
-        self._nodes = [*ast.walk(function)]
+        self._nodes, self._name = [*ast.walk(function)], function.name
         self._parents = {child: node for node in self._nodes for child in ast.iter_child_nodes(node)}
         self._classes = classes
 
     def shape(self, name: str, default: ast.expr | None = None) -> Shape:
         """Of the parameter ``name``."""
-        uses = [one for one in self._nodes if isinstance(one, ast.Name) and one.id == name]
+        names = {name, *self._aliases(name)}
+        uses = [one for one in self._nodes if isinstance(one, ast.Name) and one.id in names]
         shape = self._of(uses, 0)
         says = default is not None and of_value(default) not in (ANY, NONE)
         # A default says more than a name does.
@@ -93,26 +98,61 @@ class Usage:
     def _of(self, uses: Iterable[ast.expr], depth: int) -> Shape:
         votes: Counter[Shape] = Counter()
         elements: list[ast.expr] = []
-        attributes: set[str] = set()
+        attributes: dict[str, list[ast.Attribute]] = {}
         for use in uses:
             votes.update(self._votes(use))
             elements += self._elements(use)
             parent = self._parents.get(use)
             if isinstance(parent, ast.Attribute):
-                attributes.add(parent.attr)
+                attributes.setdefault(parent.attr, []).append(parent)
         kinds = [one for one, _ in votes.most_common(2)] or [ANY]
         if kinds[0].kind in ("list", "any") and depth < 2 and elements:
             inner = self._of(elements, depth + 1)
             return Shape("list", (inner if inner != ANY else _INT,))
         if kinds[0] == ANY and attributes:
-            return self._with_attributes(attributes)
+            return self._with_attributes(attributes, depth)
         if len(kinds) == 2 and votes[kinds[1]] * 2 >= votes[kinds[0]] and kinds[1] != ANY:
             return union((kinds[0], kinds[1]))
         return kinds[0]
 
-    def _with_attributes(self, attributes: set[str]) -> Shape:
-        fitting = [name for name, has in self._classes.items() if attributes <= has]
-        return union((Shape("object", name=fitting[0]), NONE)) if fitting else ANY
+    def _with_attributes(self, attributes: dict[str, list[ast.Attribute]], depth: int) -> Shape:
+        """A class of the module that has them all, or what has these and nothing else, if none of them is called."""
+        fitting = [name for name, has in self._classes.items() if attributes.keys() <= has]
+        if fitting:
+            return union((Shape("object", name=fitting[0]), NONE))
+        used = [one for uses in attributes.values() for one in uses]
+        called = any(getattr(self._parents.get(one), "func", None) is one for one in used)
+        if called or depth or any(one.startswith("_") for one in attributes):
+            return ANY
+        shapes = tuple(self._of_attribute(name, uses) for name, uses in attributes.items())
+        plain = Shape("namespace", shapes, options=tuple(attributes))
+        return union((plain, NONE)) if any(one.kind == "link" for one in shapes) else plain
+
+    def _of_attribute(self, name: str, uses: list[ast.Attribute]) -> Shape:
+        """A "link" leads to another object of the same kind: what is followed, or handed to the function itself."""
+        for one in uses:
+            parent = self._parents.get(one)
+            own = isinstance(parent, ast.Call) and ast.unparse(parent.func).rpartition(".")[2] == self._name
+            followed = (
+                isinstance(parent, ast.Assign)
+                and isinstance(one.value, ast.Name)
+                and one.value.id in {ast.unparse(target) for target in parent.targets}
+            )
+            if own or followed or isinstance(parent, ast.Attribute):
+                return Shape("link")
+        if name in _LINKS:
+            return Shape("link")
+        shape = self._of(uses, 1)
+        return shape if shape != ANY else guessed(name) if guessed(name) != ANY else _INT
+
+    def _aliases(self, name: str) -> set[str]:
+        """Variables that are set to the parameter itself."""
+        given = [
+            one
+            for one in self._nodes
+            if isinstance(one, ast.Assign) and isinstance(one.value, ast.Name) and one.value.id == name
+        ]
+        return {target.id for one in given for target in one.targets if isinstance(target, ast.Name)}
 
     def _elements(self, use: ast.expr) -> Iterator[ast.expr]:
         """Occurrences of what is in it."""

@@ -8,6 +8,7 @@ are followed with ``sys.settrace``; mutants are code objects put in a function's
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import gc
 import importlib
 import importlib.util
@@ -24,6 +25,7 @@ import time
 import types
 from typing import Any
 
+_HIGH = 200  # a number for a file that hardly any input is; the sandbox allows 256
 _HUNG_S = 3.0  # beyond what a call may take: then signals do not reach it
 
 
@@ -40,6 +42,7 @@ def _load(name: str) -> Any:
 
 
 calls = _load("calls")
+describing = _load("describing")
 
 
 class Server:
@@ -63,7 +66,7 @@ class Server:
         elif kind == "mutants":
             self.say({"failed": self.take_mutants(question["mutants"])})
         elif kind == "describe":
-            self.say(calls.describe(question["name"], self.base))
+            self.say(describing.describe(question["name"], self.base))
 
     def say(self, answer: dict[str, Any]) -> None:
         """One answer."""
@@ -144,8 +147,13 @@ class Server:
         try:
             os.setsid()
             gc.disable()
+            os.close(self.answers.fileno())
+            # Programs open small numbers, and would write into what we say.
+            high = fcntl.fcntl(writing, fcntl.F_DUPFD, _HIGH)
+            os.close(writing)
+            sys.argv[1:] = [] if question["trace"] else ["again"]  # what reads it does not do the same twice
             settled: set[int] = set()
-            with os.fdopen(writing, "w") as out:
+            with os.fdopen(high, "w") as out:
                 for case in cases:
                     runner = calls.Runner(self.base, self.file, self.limit_s, self.mutants)
                     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:

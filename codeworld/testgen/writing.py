@@ -31,11 +31,10 @@ class Block(msgspec.Struct, frozen=True):
 
 
 class Writer:
-    """Writes the tests of a module in a style. ``taken``: names that are in use. ``seeded``: the module draws random
-    numbers."""
+    """Writes the tests of a module in a style. ``taken``: names that are in use."""
 
-    def __init__(self, style: Style, taken: Iterable[str], seeded: bool) -> None:
-        self._style, self._taken, self._seeded = style, set(taken), seeded
+    def __init__(self, style: Style, taken: Iterable[str]) -> None:
+        self._style, self._taken = style, set(taken)
 
     def blocks(self, kept: Sequence[Kept]) -> list[Block]:
         """All tests of one target."""
@@ -53,7 +52,7 @@ class Writer:
         return (
             self._style.framework == "pytest"
             and plain
-            and not (one.whole or one.case.before or one.case.uses or self._seeded)
+            and not (one.whole or one.case.before or one.case.uses or seen.draws)
             and 'float("nan")' not in (seen.value.expr or "" if seen.value else "")
             and len(_arguments(one)) > 0
         )
@@ -88,7 +87,7 @@ class Writer:
         modules: set[str] = {"pytest"} if style.framework == "pytest" and one.observed.raised else set()
         lines = [f"    {_DOCUMENTED if one.case.origin == 'doctest' else _SAYS}"]
         inline = self._inline(one)
-        if self._seeded:
+        if one.observed.draws:
             modules.add("random")
             lines.append("    random.seed(0)")
         if one.case.uses and style.framework == "unittest":
@@ -99,7 +98,7 @@ class Writer:
             if variable not in inline:
                 lines += laid_out(f"{variable} = ", expression, "", 1, style.width, style.single_quotes)
         for statement in one.case.before:
-            lines.append(f"    {quoted(statement, style.single_quotes)}")
+            lines += laid_out("", statement, "", 1, style.width, style.single_quotes)
         if len(lines) > 1:
             lines.append("")
         lines += self._act_and_assert(one, shown(one.case, inline), modules)
@@ -296,7 +295,7 @@ def _expressions(kept: Sequence[Kept]) -> list[str]:
         for value in [one.observed.value, *values]:
             if value is not None:
                 found += [value.expr] if value.expr is not None else [*value.attributes.values()]
-                found += [value.named] if value.named else []
+                found += [value.named] if value.named and value is one.observed.value else []
     return found
 
 

@@ -44,6 +44,14 @@ def test_a_loop_for_some_inputs_does_not_hide_the_others(make: Make) -> None:
     assert "f(" in found.text
 
 
+def test_a_number_that_is_opened_as_a_file(make: Make) -> None:
+    text = (
+        "def f(n: int) -> int:\n    if n > 2:\n        with open(n, 'wb', closefd=False) as file:\n"
+        "            file.write(bytes(9))\n    return n\n"
+    )
+    assert "f(" in made(make(text)).text
+
+
 def test_a_native_crash(make: Make) -> None:
     found = rejected(make("import ctypes\n\n\ndef f(n: int) -> bytes:\n    return ctypes.string_at(n % 2)\n"))
     assert (found.reason, "SIGSEGV" in found.detail) == ("no-test", True)

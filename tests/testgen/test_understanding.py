@@ -250,6 +250,12 @@ def test_literals_and_calls_are_inputs(root: Path) -> None:
     ]
 
 
+def test_a_variable_that_is_set_to_a_call_with_itself(root: Path) -> None:
+    (root / "app.py").write_text("def f(price, x):\n    price = price(x=price, y=x)\n    return price\n")
+    (call,) = calls_in_repository(frozenset({"price"}), root, root / "shop.py")["price"]
+    assert ast.unparse(call) == "price(x=price(x=price, y=x), y=x)"
+
+
 def test_methods_that_prepare_for_another() -> None:
     module = read_module(
         "class A:\n    def __init__(self):\n        self.a = 1\n\n    def set(me):\n        me.a, me.b = 1, 2\n\n"
