@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from codeworld.testgen.cases import Case, Doubt, Example, Observed, Raised, Snapshot, Target
-from codeworld.testgen.expressions import shown
+from codeworld.testgen.expressions import is_literal, shown
 from codeworld.testgen.shapes import ANY, Shape
 
 _SEQUENCES = ("list", "tuple", "fixed tuple", "iterator", "deque", "range")
@@ -115,7 +115,7 @@ def of_example(target: Target, example: Example, observed: Observed) -> Doubt | 
             return None
         seen = observed.printed.strip() or ("" if observed.value.expr == "None" else observed.value.expr)
         agrees = seen == want or _same_literal(seen, want)
-        if not agrees and not _is_literal(want) and not observed.printed:
+        if not agrees and not is_literal(want) and not observed.printed:
             return None  # the repr of an object
     if agrees:
         return None
@@ -160,14 +160,6 @@ def _elements_fit(shape: Shape, elements: list[ast.expr]) -> bool:
     if shape.kind == "fixed tuple":
         return len(shape.of) == len(elements) and all(map(_node_fits, shape.of, elements))
     return not shape.of or all(_node_fits(shape.of[0], one) for one in elements)
-
-
-def _is_literal(text: str) -> bool:
-    try:
-        ast.literal_eval(text)
-    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
-        return False
-    return True
 
 
 def _same_literal(one: str, other: str) -> bool:

@@ -1,4 +1,4 @@
-"""Names in expressions replaced by what they stand for."""
+"""Expressions that mean the same elsewhere: literals, and names replaced by what they stand for."""
 
 from __future__ import annotations
 
@@ -6,6 +6,15 @@ import ast
 from collections.abc import Collection, Mapping
 
 from codeworld.testgen.cases import Case
+
+
+def is_literal(value: str | ast.expr) -> bool:
+    """Whether it means the same everywhere."""
+    try:
+        ast.literal_eval(value)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return True
 
 
 def filled(node: ast.expr, given: Mapping[str, ast.expr]) -> ast.expr:

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from codeworld.testgen.execution import Place
+from codeworld.testgen.expressions import is_literal
 from codeworld.testgen.inputs import Maker, Pool
 from codeworld.testgen.neighbours import neighbour
 from codeworld.testgen.observation_worker import MARK
-from codeworld.testgen.pools import calls_in_repository, is_literal
+from codeworld.testgen.pools import calls_in_repository
 from codeworld.testgen.project import place_of
 from codeworld.verify import sandbox
 from codeworld.verify.project_tests import ProjectTests
