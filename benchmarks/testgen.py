@@ -167,7 +167,7 @@ def judge(item: Item, text: str, options: argparse.Namespace) -> dict[str, Any]:
     done = subprocess.run(
         [str(options.judge), str(JUDGE), str(item.file), str(tests), str(options.mutants),
          *([item.qualname] if item.qualname else [])],
-        capture_output=True, text=True, cwd=folder, timeout=JUDGE_S,
+        capture_output=True, text=True, errors="replace", cwd=folder, timeout=JUDGE_S,
         stdin=subprocess.DEVNULL,
         env={**os.environ, "PYTHONPATH": str(import_root(item))},
     )  # fmt: skip

@@ -48,10 +48,10 @@ describing = _load("describing")
 class Server:
     """The process that holds the imported module."""
 
-    def __init__(self, plan: dict[str, Any], answers: io.TextIOBase) -> None:
+    def __init__(self, plan: dict[str, Any], questions: io.TextIOBase, answers: io.TextIOBase) -> None:
         self.file = os.path.realpath(plan["file"])
         self.limit_s: float = plan["call_s"]
-        self.answers = answers
+        self.questions, self.answers = questions, answers
         self.mutants: dict[int, tuple[Any, types.CodeType]] = {}
         sys.path[:0] = map(os.path.abspath, plan["paths"])
         random.seed(0)
@@ -147,10 +147,10 @@ class Server:
         try:
             os.setsid()
             gc.disable()
-            os.close(self.answers.fileno())
-            # Programs open small numbers, and would write into what we say.
+            # Programs open small numbers, and would write into what we say; a test would write into pytest's output.
             high = fcntl.fcntl(writing, fcntl.F_DUPFD, _HIGH)
-            os.close(writing)
+            for number in (0, 1, 2, self.questions.fileno(), self.answers.fileno(), writing):
+                os.close(number)
             sys.argv[1:] = [] if question["trace"] else ["again"]  # what reads it does not do the same twice
             settled: set[int] = set()
             with os.fdopen(high, "w") as out:
@@ -208,10 +208,11 @@ def main() -> None:
     null = os.open(os.devnull, os.O_RDWR)
     os.dup2(null, 0)
     os.dup2(null, 1)
+    os.close(null)
     plan = json.loads(sys.argv[1])
     sys.argv[1:] = []
     try:
-        server = Server(plan, answers)
+        server = Server(plan, questions, answers)
     except BaseException as error:  # SystemExit, too
         answers.write(json.dumps({"failed": f"{type(error).__name__}: {error}"[:300]}) + "\n")
         answers.flush()
