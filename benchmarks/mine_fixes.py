@@ -20,7 +20,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.mine_line_fixes import MAX_BYTES, SAYS_FIX, TESTS
-from benchmarks.small_changes import open_blobs
+from benchmarks.small_changes import log_of, open_blobs
 
 MOST_LINES = 30  # added, and taken away
 _SAYS_STYLE = re.compile(
@@ -57,15 +57,7 @@ def mine(git_dir: Path, repo: str) -> Iterator[Fix]:
 
 def _one_file_changes(git_dir: Path) -> Iterator[tuple[str, str, str, str, str]]:
     """Commit, subject, path, blob before and blob after of commits that modify one Python file beside tests."""
-    command = [
-        "git",
-        f"--git-dir={git_dir}",
-        "-c",
-        "core.quotePath=false",
-        "log",
-        "--no-merges",
-        "--no-renames",
-    ]
+    command = log_of(git_dir)
     command += ["--raw", "--numstat", "--no-abbrev", f"--format={_COMMIT}%H%n%s", "--", "*.py"]
     listed = subprocess.run(command, check=True, capture_output=True).stdout.decode("utf-8", "replace")
     for entry in listed.split(_COMMIT)[1:]:

@@ -28,17 +28,16 @@ class SmallChange(NamedTuple):
     others: tuple[str, ...]
 
 
+def log_of(git_dir: Path) -> list[str]:
+    """``git log`` of a bare repository, ready for what is to be told of each commit."""
+    return [
+        "git", f"--git-dir={git_dir}", "-c", "core.quotePath=false", "log", "--no-merges", "--no-renames",
+    ]  # fmt: skip
+
+
 def small_changes(git_dir: Path, most_lines: int) -> Iterator[SmallChange]:
     """Files modified in one place, at most ``most_lines`` lines on either side, newest commit first."""
-    command = [
-        "git",
-        f"--git-dir={git_dir}",
-        "-c",
-        "core.quotePath=false",
-        "log",
-        "--no-merges",
-        "--no-renames",
-    ]
+    command = log_of(git_dir)
     command += ["-p", "--unified=0", "--no-color", "--no-ext-diff", "--no-textconv", "--full-index"]
     command += ["--diff-filter=M", f"--format={_COMMIT}%H%n%B{_END}", "--", "*.py"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:

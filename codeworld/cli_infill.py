@@ -23,9 +23,8 @@ from codeworld.errors import BadInput
 from codeworld.ranking import rank
 from codeworld.syntax.document import Document
 
-ALTERNATIVES = (
-    8  # second choices: of MBPP's holes with one line missing, 42 % are filled rightly with, 37 % without
-)
+# Second choices that are compared: of MBPP's holes with one line missing, 42 % are filled rightly with, 37 % without.
+ALTERNATIVES = 8
 
 
 class Hole(msgspec.Struct, frozen=True):

@@ -6,6 +6,7 @@ import gc
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 
 import msgspec
@@ -276,6 +277,8 @@ class Infiller:
     ) -> list[Candidate]:
         """The candidates with ``joint_nats``, unless there is nothing to compare."""
         head, following = context.head.decode("utf-8", "replace"), suffix[: self.profile.joint_chars]
+        while len(self.tokenizer.encode(following)) > SEGMENT // 2:  # a character may be several tokens
+            following = following[: len(following) // 2]
         texts = {text: self.tokenizer.encode(head + text + following) for text in {c.text for c in found}}
         if len(texts) < 2:
             return found
@@ -318,20 +321,14 @@ def batched(
     texts: Iterable[tuple[str, list[int]]], should_stop: Callable[[], bool]
 ) -> Iterator[list[tuple[str, list[int]]]]:
     """As many of the (text, ids) at a time as one pass holds with a token before each. Raises Stopped."""
-    batch: list[tuple[str, list[int]]] = []
-    size = 0
-    for text, ids in texts:
-        if batch and size + len(ids) + 1 > SEGMENT:
-            if should_stop():
-                raise Stopped
-            yield batch
-            batch, size = [], 0
-        batch.append((text, ids))
-        size += len(ids) + 1
-    if batch:
+    waiting = list(texts)
+    while waiting:
         if should_stop():
             raise Stopped
-        yield batch
+        sizes = accumulate(len(ids) + 1 for _, ids in waiting)
+        count = max(1, sum(size <= SEGMENT for size in sizes))
+        yield waiting[:count]
+        del waiting[:count]
 
 
 def load(device: str = "auto", path: Path | None = None) -> Infiller:

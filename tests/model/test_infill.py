@@ -107,6 +107,15 @@ def test_candidates_are_compared_by_the_whole_text_read_as_it_stands(
     assert {c.joint_nats for c in again} == {None}
 
 
+def test_a_suffix_of_many_tokens_a_character_is_compared_too(model: infill.Infiller) -> None:
+    seeds = tuple(Seed(f"th, {i})", 1, 1, 1) for i in range(3))
+    prefix = "x = 1\n" * 900 + PREFIX  # more than the window holds
+    request = InfillRequest(prefix, "\n# " + "𓀀𒀀" * 400, "", "span", seeds, alternatives=1, max_candidates=9)
+    found = model.infill(request).candidates
+    assert len({c.text for c in found}) > 2
+    assert all(c.joint_nats is not None for c in found)
+
+
 def test_a_given_fill_longer_than_a_canvas_is_left_out(model: infill.Infiller) -> None:
     request = InfillRequest(PREFIX, SUFFIX, given=("th", "x + " * 200), sources=(Source.GIVEN,))
     assert [c.text for c in model.infill(request).candidates] == ["th"]

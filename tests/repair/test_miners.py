@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 from pathlib import Path
 
 import pytest
@@ -11,6 +10,7 @@ from benchmarks.mine_line_fixes import mine as mine_fixes
 from benchmarks.mine_syntax_errors import may_mend
 from benchmarks.mine_syntax_errors import mine as mine_errors
 from benchmarks.small_changes import small_changes
+from tests.history import commit_each
 
 GOOD = "def f(a):\n    b = a + 1\n    return b\n\n\ndef g(a):\n    return [a]\n"
 
@@ -26,14 +26,7 @@ def repository(tmp_path: Path) -> Path:
         ("fix comment", {"app.py": GOOD.replace("return b", "return b  # sum")}),
         ("fix two places", {"app.py": GOOD.replace("+ 1", "+ 2").replace("[a]", "[a, a]")}),
     ]
-    git = ["git", "-C", str(tmp_path), "-c", "user.name=a", "-c", "user.email=a@b.c"]
-    subprocess.run([*git, "init", "-q"], check=True)
-    for message, files in history:
-        for name, text in files.items():
-            (tmp_path / name).parent.mkdir(exist_ok=True)
-            (tmp_path / name).write_text(text)
-        subprocess.run([*git, "add", "."], check=True)
-        subprocess.run([*git, "commit", "-q", "-m", message], check=True)
+    commit_each(tmp_path, history)
     return tmp_path / ".git"
 
 

@@ -12,6 +12,7 @@ import pytest
 from benchmarks import testgen_functions
 from benchmarks.mine_fixes import Fix, changed_function, mine
 from benchmarks.testgen_fixes import Result, measure, row
+from tests.history import commit_each
 
 GOOD = "def sign(number: int) -> int:\n    if number < 0:\n        return -1\n    return 1 if number else 0\n"
 BAD = GOOD.replace("1 if number else 0", "1")
@@ -31,14 +32,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     ]
     work = tmp_path / "work"
     work.mkdir()
-    git = ["git", "-C", str(work), "-c", "user.name=a", "-c", "user.email=a@b.c"]
-    subprocess.run([*git, "init", "-q"], check=True)
-    for message, files in history:
-        for name, text in files.items():
-            (work / name).parent.mkdir(exist_ok=True)
-            (work / name).write_text(text)
-        subprocess.run([*git, "add", "."], check=True)
-        subprocess.run([*git, "commit", "-q", "-m", message], check=True)
+    commit_each(work, history)
     mirror = tmp_path / "mirror" / "a+b" / "repo"
     subprocess.run(["git", "clone", "-q", "--bare", str(work), str(mirror)], check=True)
     monkeypatch.setattr(testgen_functions, "MIRROR", tmp_path / "mirror")
