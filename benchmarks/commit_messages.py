@@ -236,18 +236,24 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--test", type=int, default=1_000, help="newest commits of each repository")
     parser.add_argument("--every", type=int, default=1, help="take one of so many")
     parser.add_argument("--repos", nargs="*", default=REPOSITORIES)
-    parser.add_argument("--rows", type=Path, help="also write every row there, as JSON lines")
+    parser.add_argument(
+        "--rows", type=Path, help="keep every row there; a repository that has some is not asked again"
+    )
     parser.add_argument("--out", type=Path, help="stem of the two files of figures")
     given = parser.parse_args(arguments)
-    found: list[Row] = []
-    for repo in given.repos:
+    lines = given.rows.read_bytes().splitlines() if given.rows and given.rows.exists() else []
+    found = [msgspec.json.decode(line, type=Row) for line in lines]
+    done = {row.repo for row in found}
+    for repo in [one for one in given.repos if one not in done]:
         root = given.mirrors / repo.replace("/", "+") / "repo"
         begin = time.monotonic()
-        found += rows(root, repo, given.test, given.every, lambda n: None)
-        print(f"{repo}: {len(found)} commits, {time.monotonic() - begin:.0f} s", file=sys.stderr)
+        here = list(rows(root, repo, given.test, given.every, lambda n: None))
+        print(f"{repo}: {len(here)} commits, {time.monotonic() - begin:.0f} s", file=sys.stderr)
+        found += here
+        if given.rows:
+            with given.rows.open("ab") as file:
+                file.writelines(msgspec.json.encode(row) + b"\n" for row in here)
     listed, report = figures(found)
-    if given.rows:
-        given.rows.write_bytes(b"\n".join(map(msgspec.json.encode, found)) + b"\n")
     made = results.stamp("none: symbolic")
     results.publish(given.out, "Commit messages", made, listed, report)
     return 0
