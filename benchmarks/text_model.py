@@ -199,7 +199,8 @@ def verdict(rows: list[Row], gates: list[Gate]) -> results.Figure:
 
 def of_training(log: Path) -> Iterator[results.Figure]:
     """Of the run's log."""
-    records = read_log(log)
+    everything = read_log(log)
+    records = [one for one in everything if "tokens" in one]
     last, tail = records[-1], records[-max(1, len(records) // 20) :]
     yield results.Figure("training: million tokens", round(last["tokens"] / 1e6))
     yield results.Figure("training: minutes on one H100", round(last["seconds"] / 60, 1))
@@ -208,6 +209,10 @@ def of_training(log: Path) -> Iterator[results.Figure]:
         yield results.Figure(
             f"training: last loss, {key}, nats", round(sum(r[key] for r in tail) / len(tail), 3)
         )
+    watched = next((one for one in reversed(everything) if "held_out" in one), {})
+    for key, value in watched.items():
+        if key.startswith("held_out_"):
+            yield results.Figure(f"training: {key.replace('_', ' ')}, nats, at its end", value)
 
 
 def of_losses(found: list[Found]) -> Iterator[results.Figure]:

@@ -18,8 +18,9 @@ _TAG = re.compile(r"v(\d\w*)")  # of a version, which is said with its v and wit
 def entities(text: str) -> Iterator[str]:
     """What ``text`` names: everything in backquotes, and words that no prose has (digits, underscores, inner dots,
     slashes or capitals, a call's parentheses)."""
-    for quoted in _QUOTED.findall(text):
-        yield from _NAME.findall(quoted) if not _NAME.fullmatch(quoted) else (quoted,)
+    for quoted in _QUOTED.findall(text):  # a name, a path or dotted name as a whole, or code
+        whole = _NAME.fullmatch(quoted) or _TOKEN.fullmatch(quoted)
+        yield from (quoted.removesuffix("()").strip(_EDGE),) if whole else _NAME.findall(quoted)
     for match in _TOKEN.finditer(_QUOTED.sub(" ", text)):
         token = match[0]
         called = token.endswith("()")

@@ -253,10 +253,12 @@ def test_the_model_may_say_only_what_exists(repo: Repository) -> None:
 
 def test_entities() -> None:
     text = "Fix `a.b` in src/app.py and foo_bar(), from 1.2.3 to read/write 5 CPUs, setUp."
-    assert list(entities(text)) == ["a", "b", "src/app.py", "foo_bar", "1.2.3", "5", "setUp"]
+    assert list(entities(text)) == ["a.b", "src/app.py", "foo_bar", "1.2.3", "5", "setUp"]
     known = Vocabulary(["x = foo_bar(1.2.3)", "src/app.py"])
     assert known.unknown("`foo_bar` of src/app.py in 1.2.3") == []
     assert known.unknown("`foo` of src/lib.py in 1.2 and 1.2.4") == ["foo", "src/lib.py", "1.2", "1.2.4"]
+    assert known.unknown("`app.py` of `lib.py`, `foo_bar(x.lib)`") == ["lib.py", "lib"]
+    assert Vocabulary(["uses: a/b@v4.2.0"]).unknown("4.2.0 and v4.2.0, 4.2, 2.0") == ["4.2", "2.0"]
 
 
 # Bad input
