@@ -8,6 +8,8 @@ int8 weights of a checkpoint instead.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
 
@@ -22,6 +24,7 @@ from textdiff import checkpoint
 from textdiff.config import Kind, TextConfig
 from textdiff.denoiser import TextNetwork
 from textdiff.loss import Objective
+from textdiff.schedule import Schedule, first_location
 from textdiff.stream import Mixture, RowShape, TextRows, whole_batches
 from textdiff.warm_start import warm_start
 
@@ -78,11 +81,14 @@ class TextTrainer(Trainer):
         )
 
     def held_out(self) -> dict[str, float]:
-        """Nats per token of each task under the same noise each time, without dropout; "held_out" is their mean."""
+        """Nats per token of each task under the same noise each time, without dropout; "held_out" is their mean. The
+        same noise means also the same levels: those that training begins with, and not what the schedule has learnt
+        since. It learns to look where there is something left to learn, so under its own levels weights that get
+        better look worse."""
         devices = [self.world.device] if self.world.device.type == "cuda" else []
         found: dict[str, float] = {}
         self.bare.eval()
-        with torch.random.fork_rng(devices=devices):
+        with torch.random.fork_rng(devices=devices), self._first_levels():
             torch.manual_seed(0)
             for task, batches_of in self.watched.items():
                 # Not under no_grad: that would be one more graph to compile.
@@ -92,6 +98,22 @@ class TextTrainer(Trainer):
         self.bare.train()
         tokens = [value for name, value in found.items() if name.endswith("token")]
         return {"held_out": sum(tokens) / len(tokens), **found} if tokens else {}
+
+    @contextmanager
+    def _first_levels(self) -> Iterator[None]:
+        """The noise schedule as it is before it has learnt anything, for as long as this lasts."""
+        assert isinstance(self.network, TextNetwork)
+        if self.network.config.kind != "gaussian":
+            yield
+            return
+        learnt = {name: value.clone() for name, value in self.network.schedule.state_dict().items()}
+        self.network.schedule.load_state_dict(
+            Schedule(first_location(self.network.config.code_size)).state_dict()
+        )
+        try:
+            yield
+        finally:
+            self.network.schedule.load_state_dict(learnt)
 
     def write(self, folder: Path) -> None:
         """A bf16 checkpoint."""

@@ -17,6 +17,7 @@ from codeworld.training.train import World, resumed
 from textdiff import checkpoint
 from textdiff.config import Kind, TextConfig
 from textdiff.denoiser import TextNetwork
+from textdiff.schedule import first_location
 from textdiff.stream import RowShape, whole_batches
 from textdiff.train import TextTrainConfig, TextTrainer, run
 
@@ -89,6 +90,16 @@ def test_looking_changes_nothing(tmp_path: Path) -> None:
     assert trainer.held_out() == first  # the same noise, no dropout
     assert trainer.bare.training
     assert all(p.grad is None for p in trainer.network.parameters())
+
+
+def test_what_is_held_out_is_looked_at_under_the_same_noise_whatever_was_learnt(tmp_path: Path) -> None:
+    trainer = TextTrainer(configured(tmp_path, "gaussian"), World(), SHAPE.total)
+    first = trainer.held_out()
+    assert isinstance(trainer.network, TextNetwork)
+    with torch.no_grad():
+        trainer.network.schedule.location.add_(3.0)
+    assert trainer.held_out() == first
+    assert float(trainer.network.schedule.location.detach()) == pytest.approx(first_location(16) + 3.0, abs=1e-5)
 
 
 def test_a_run_goes_on_where_it_was_saved(tmp_path: Path) -> None:
