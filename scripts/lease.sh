@@ -12,7 +12,7 @@
 #   ship NAME CHECKPOINT A B    parts A to B (0-7) of runs/NAME/CHECKPOINT (latest or final), exported to int8, to $OUT
 #   generate GPU NAME CHECKPOINT HOLES PARTS [option...]    candidates for holes, several processes on one GPU
 #   texts DIR            DIR/{train,watched,evaluation}: parts of the text corpus; all of them before "text"
-#   text GPU NAME MIN CONFIG [option...]    a text run on one GPU, from this checkout's code model: runs/NAME
+#   text GPU NAME MIN CONFIG [option...]    a text run on one GPU, from initial/: runs/NAME
 #   predict GPU NAME EVERY [option...]      texts for one of EVERY held-out examples, by runs/NAME/best
 #   shiptext NAME        runs/NAME/best (or final, where nothing was watched), exported to int8, to $OUT
 #   logs                 logs, candidates and predicted texts to $OUT
@@ -86,7 +86,7 @@ texts() { cp -r "$1"/* "$W/text/"; }
 text() {
   local gpu=$1 name=$2 minutes=$3 config=$4
   shift 4
-  CUDA_VISIBLE_DEVICES=$gpu setsid nohup python3 -m textdiff.train "$config" --initial codeworld/model/weights \
+  CUDA_VISIBLE_DEVICES=$gpu setsid nohup python3 -m textdiff.train "$config" --initial "$W/initial" \
     --corpus "$W/text/train" --watched "$W/text/watched" --output "$W/runs/$name" --minutes "$minutes" "$@" \
     > "$W/logs/$name.log" 2>&1 < /dev/null &
 }
