@@ -7,21 +7,26 @@ from collections import Counter
 from collections.abc import Sequence
 
 ORDERS = (1, 2, 3)
+_Grams = list[Counter[tuple[str, ...]]]
 
 
 def similarity(one: Sequence[str], other: Sequence[str]) -> float:
     """Mean F1 of the n-grams, n in ORDERS, in [0, 1]; orders that both texts are too short for do not count."""
+    return _alike(_grams(one), _grams(other))
+
+
+def _alike(one: _Grams, other: _Grams) -> float:
     scores = []
-    for n in ORDERS:
-        a, b = _grams(one, n), _grams(other, n)
+    for a, b in zip(one, other, strict=True):
         if a or b:
-            common = (a & b).total()
+            common = sum(min(count, b[gram]) for gram, count in a.items() if gram in b)
             scores.append(2 * common / (a.total() + b.total()))
     return sum(scores) / len(scores) if scores else 1.0
 
 
-def _grams(words: Sequence[str], n: int) -> Counter[tuple[str, ...]]:
-    return Counter(tuple(words[i : i + n]) for i in range(len(words) - n + 1))
+def _grams(words: Sequence[str]) -> _Grams:
+    """By order."""
+    return [Counter(tuple(words[i : i + n]) for i in range(len(words) - n + 1)) for n in ORDERS]
 
 
 def ranked(texts: Sequence[str], logprobs: Sequence[float]) -> list[tuple[str, float]]:
@@ -36,10 +41,11 @@ def ranked(texts: Sequence[str], logprobs: Sequence[float]) -> list[tuple[str, f
 
 def agreement(texts: Sequence[str], weights: Sequence[float]) -> list[float]:
     """For each text, the weighted mean similarity to all others; 1 for a text that is alone."""
-    words = [text.lower().split() for text in texts]
+    distinct = {text: _grams(text.lower().split()) for text in texts}
+    alike = {(one, other): _alike(distinct[one], distinct[other]) for one in distinct for other in distinct}
     found = []
-    for i, own in enumerate(words):
-        others = [(weights[j], similarity(own, other)) for j, other in enumerate(words) if j != i]
+    for i, own in enumerate(texts):
+        others = [(weights[j], alike[own, other]) for j, other in enumerate(texts) if j != i]
         total = sum(weight for weight, _ in others)
         found.append(sum(weight * score for weight, score in others) / total if total else 1.0)
     return found

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -34,7 +35,7 @@ class Question(msgspec.Struct, frozen=True):
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """What a model wrote, best first, with confidences."""
+    """What a model wrote, different texts, best first, with confidences; and how often it wrote each."""
 
     task: Task
     repo: str
@@ -42,6 +43,7 @@ class Answer(msgspec.Struct, frozen=True):
     target: str
     texts: list[str]
     confidences: list[float]
+    counts: list[int] = []
 
 
 class Answers(msgspec.Struct, frozen=True):
@@ -85,7 +87,16 @@ def answers(
             texts = [sampler.tokenizer.decode(candidate.ids).strip() for candidate in candidates]
             best = ranked(texts, [candidate.logprob_nats for candidate in candidates])
             names, confidences = [text for text, _ in best], [confidence for _, confidence in best]
-            found[i] = Answer(one.task, one.repo, one.place, one.target, names, confidences)
+            counts = Counter(texts)
+            found[i] = Answer(
+                one.task,
+                one.repo,
+                one.place,
+                one.target,
+                names,
+                confidences,
+                [counts[text] for text in names],
+            )
     yield from (found[i] for i in range(len(questions)))
 
 

@@ -75,7 +75,7 @@ class Canvas(NamedTuple):
     source_ids: Tensor  # int64 [B, S]
 
 
-def _attend(hidden: Tensor, own: Tensor) -> Attend:
+def attention(hidden: Tensor, own: Tensor) -> Attend:
     """Attention to all of the source but its padding, and to one's own canvas under ``own`` [T, T] (0 or -inf)."""
     length = own.shape[0]
     whole = torch.cat((hidden.expand(-1, 1, length, -1), own.expand(len(hidden), 1, -1, -1)), dim=-1)
@@ -111,15 +111,21 @@ class Sampler:
         size = max(len(ids) for ids in sources)
         ids = torch.tensor([own + [PAD] * (size - len(own)) for own in sources], device=self.device)
         lengths = torch.tensor([[len(own)] for own in sources], device=self.device)
-        index = torch.arange(size, device=self.device)[None]
+        memory, hidden = self.encode(ids, lengths)
+        return memory, hidden, ids
+
+    def encode(self, ids: Tensor, lengths: Tensor) -> tuple[Memory, Tensor]:
+        """Sources int64 [N, S] of so many tokens, int64 [N, 1], padded behind them: the encoder's states, and the
+        padding as a mask [N, 1, 1, S]."""
+        index = torch.arange(ids.shape[1], device=self.device)[None]
         padding = index >= lengths
-        hidden = torch.zeros(len(sources), 1, 1, size, device=self.device)
+        hidden = torch.zeros(len(ids), 1, 1, ids.shape[1], device=self.device)
         hidden.masked_fill_(padding[:, None, None], -torch.inf)
 
         def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
             return F.scaled_dot_product_attention(q, k, v, attn_mask=hidden.to(q.dtype), enable_gqa=True)
 
-        return self.network.encode(ids, torch.where(padding, 0, index - lengths), attend), hidden, ids
+        return self.network.encode(ids, torch.where(padding, 0, index - lengths), attend), hidden
 
     @torch.inference_mode()
     def sample(
@@ -149,7 +155,7 @@ class Sampler:
             if written is None:
                 return None
             for number, ids, logprobs in zip(numbers, written[0].tolist(), written[1].tolist(), strict=True):
-                found[number].append(_cut(ids, logprobs))
+                found[number].append(cut(ids, logprobs))
         return found
 
     def canvas(self, asked: Asked, size: int, numbers: list[int]) -> Canvas:
@@ -170,8 +176,8 @@ class Sampler:
         return Canvas(
             chosen(asked.seen),
             chosen(asked.seen_task),
-            _attend(asked.hidden[index], own),
-            _attend(asked.hidden_task[index], own),
+            attention(asked.hidden[index], own),
+            attention(asked.hidden_task[index], own),
             torch.arange(size, device=self.device)[None],
             ids,
             given,
@@ -192,9 +198,9 @@ class Sampler:
         logits = logits / dials.temperature
         if posterior is not None:  # exact, so neither guided nor softened
             logits = logits + posterior @ network.codebook.rows().T
-        return self._pointed(logits, states, canvas, posterior)
+        return self.pointed(logits, states, canvas, posterior)
 
-    def _pointed(self, logits: Tensor, states: Tensor, canvas: Canvas, posterior: Tensor | None) -> Tensor:
+    def pointed(self, logits: Tensor, states: Tensor, canvas: Canvas, posterior: Tensor | None) -> Tensor:
         """Special tokens ruled out, and the source's tokens pointed at, where the network does."""
         network, logits = self.network, logits.index_fill(-1, self.barred, -torch.inf)
         if not network.config.pointer_size:
@@ -207,11 +213,20 @@ class Sampler:
     def _denoise(
         self, canvas: Canvas, dials: Dials, generator: torch.Generator, should_stop: Callable[[], bool]
     ) -> tuple[Tensor, Tensor] | None:
-        """Deterministic steps down the learned levels (DDIM, Song et al. 2021): ids and log-probabilities."""
+        """From noise to ids and log-probabilities."""
+        size = (*canvas.ids.shape, self.network.config.code_size)
+        noise = torch.randn(size, generator=generator, device=self.device)
+        return self.denoise(canvas, dials, noise, should_stop)
+
+    def denoise(
+        self, canvas: Canvas, dials: Dials, noise: Tensor, should_stop: Callable[[], bool] = lambda: False
+    ) -> tuple[Tensor, Tensor] | None:
+        """Deterministic steps down the learned levels (DDIM, Song et al. 2021) from ``noise`` [B, T, code_size]: ids
+        and log-probabilities, [B, T] each. Nothing here waits for the device."""
         network, given = self.network, canvas.given
         rows = network.codebook.rows()
         clean, fixed = F.embedding(canvas.ids, rows), given[..., None]
-        z = dials.diversity * torch.randn(clean.shape, generator=generator, device=self.device)
+        z = dials.diversity * noise
         guess = torch.zeros_like(clean)
         logits = torch.empty(0)
         for now, then in pairwise(network.schedule.levels(dials.steps)):
@@ -228,7 +243,7 @@ class Sampler:
         logprobs, best = logits.log_softmax(-1).max(-1)
         return torch.where(given, canvas.ids, best), torch.where(given, 0.0, logprobs)
 
-    def _drawn(self, logits: Tensor, diversity: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def drawn(self, logits: Tensor, diversity: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Tokens at temperature ``diversity`` (0: the likeliest) and their log-probabilities at temperature 1."""
         noise = -torch.empty_like(logits).exponential_(generator=generator).log()
         drawn = (logits + diversity * noise).argmax(-1)
@@ -245,7 +260,7 @@ class Sampler:
                 return None
             x = self.network.embedding(torch.where(masked, MASK, ids))
             logits = self.guided(x, canvas, None, dials)
-            drawn, chosen = self._drawn(logits, dials.diversity, generator)
+            drawn, chosen = self.drawn(logits, dials.diversity, generator)
             ids, logprobs = torch.where(masked, drawn, ids), torch.where(masked, chosen, logprobs)
             left = masked.sum(1, keepdim=True) * (dials.steps - 1 - step) // (dials.steps - step)
             order = torch.where(masked, logprobs, torch.inf).argsort(1).argsort(1)
@@ -268,10 +283,10 @@ class Sampler:
             length = ids.shape[1]
             causal = torch.full((length, length), -torch.inf, device=self.device).triu(1)
             positions = torch.arange(length, device=self.device)[None]
-            states = network.decode(network.embedding(ids), positions, canvas.seen, _attend(hidden, causal))
+            states = network.decode(network.embedding(ids), positions, canvas.seen, attention(hidden, causal))
             last = states[:, -1:]
-            logits = self._pointed(network.logits(last).float(), last, canvas, None)[:, 0]
-            drawn, chosen = self._drawn(logits, dials.diversity, generator)
+            logits = self.pointed(network.logits(last).float(), last, canvas, None)[:, 0]
+            drawn, chosen = self.drawn(logits, dials.diversity, generator)
             drawn = torch.where(ended, END, drawn)
             logprobs = torch.cat((logprobs, torch.where(ended, 0.0, chosen)[:, None]), dim=1)
             ended = ended | (drawn == END)
@@ -293,7 +308,7 @@ def allotted(probabilities: Sequence[float], count: int, prefix: int) -> list[tu
     return [(size, own) for size, own in zip(LENGTHS, counts, strict=True) if own]
 
 
-def _cut(ids: list[int], logprobs: list[float]) -> Candidate:
+def cut(ids: list[int], logprobs: list[float]) -> Candidate:
     """Up to the first END."""
     end = ids.index(END) if END in ids else len(ids)
     known = logprobs[: end + 1]

@@ -29,10 +29,10 @@ KINDS: tuple[Kind, ...] = ("gaussian", "masked", "autoregressive")
 SHAPE = RowShape(sources=128, targets=64, docs=8)
 
 
-def small(kind: Kind, vocabulary: int = 64) -> TextConfig:
+def small(kind: Kind, vocabulary: int = 64, pointer_size: int = 0, target_tokens: int = 16) -> TextConfig:
     return TextConfig(
         kind=kind, width=32, heads=2, kv_heads=1, head_size=16, mlp_width=64, encoder_layers=1, decoder_layers=1,
-        vocabulary=vocabulary, code_size=16, source_tokens=40, target_tokens=16,
+        vocabulary=vocabulary, code_size=16, source_tokens=40, target_tokens=target_tokens, pointer_size=pointer_size,
     )  # fmt: skip
 
 
