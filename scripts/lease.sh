@@ -65,6 +65,7 @@ follow() {
 }
 ship() {
   local made=$W/ship-$1-$2 part
+  [ ! "$W/runs/$1/$2" -nt "$made" ] || rm -rf "$made" # saved again since
   [ -d "$made" ] || CUDA_VISIBLE_DEVICES='' python3 -c "
 from pathlib import Path
 from codeworld.model import checkpoint
