@@ -5,8 +5,9 @@
 
 Minimum Bayes risk (Kumar and Byrne 2004): the candidate that is most like all of them, each weighted by how far its
 origin is to be trusted. The weights are fitted on one half of the examples, coordinate by coordinate, and judged on the
-other. Candidates are what the product says today, the name in words, a model's texts, the nearest of the repository's
-commits, what people wrote near by, and the targets of the nearest training examples that name only what exists here.
+other. Candidates are what the product says today, the name in words, the first model's texts, the nearest of the
+repository's commits, what people wrote near by, and the targets of the nearest training examples that name only what
+exists here.
 """
 
 from __future__ import annotations
@@ -163,7 +164,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     report = Report({}, {})
     for path in given.rows:
-        pools = [pool(msgspec.json.decode(line, type=Row)) for line in path.read_bytes().splitlines()]
+        rows = [msgspec.json.decode(line, type=Row) for line in path.read_bytes().splitlines()]
+        pools = [pool(row) for row in rows if row.model == rows[0].model]
         task, other = pools[0].row.task, [one for one in pools if not one.row.fitting]
         report.choices[task] = list(choices(pools))
         report.oracle[task] = round(metrics.mean(float(one.bleu.max(initial=0.0)) for one in other), 2)

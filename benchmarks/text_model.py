@@ -3,11 +3,12 @@
     python -m textdiff.predict CHECKPOINT PREDICTIONS EXAMPLES/text-docstring.jsonl EXAMPLES/text-commit.jsonl
     python -m benchmarks.text_model PREDICTIONS/*.json --examples EXAMPLES --shards DIR --out docs/results/text_model
 
-Without predictions only what needs no model is asked; with ``--code-model`` what the bundled code model writes between
-the quotes of a docstring is judged as a model's texts are. Beside the model: what ``codeworld docstring`` and
-``codeworld commit-message`` say today, the target of the nearest training example (TF-IDF over the source's words), for
-commits the nearest earlier one of the same repository, for docstrings the name in words. Half of the examples (by a
-hash of their place) is for fitting a threshold, the other half for judging it.
+Predictions are named by their folder, and models compared on the examples that all of them answered; without any only
+what needs no model is asked. With ``--code-model`` also what the bundled code model writes between the quotes of a
+docstring is judged as a model's texts are. Beside the model: what ``codeworld docstring`` and ``codeworld
+commit-message`` say today, the target of the nearest training example (TF-IDF over the source's words), for commits the
+nearest earlier one of the same repository, for docstrings the name in words. Half of the examples (by a hash of their
+place) is for fitting a threshold, the other half for judging it.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal
@@ -35,7 +36,7 @@ from textdiff.writer import Written
 
 _NEAR = 50.0  # ROUGE-L from which a text says about what the person said
 TASKS = ("docstring", "commit")
-_WITHOUT = {False: "none: symbolic, retrieval", True: "the bundled code model, for docstrings"}
+_WITHOUT = {False: "symbolic and retrieval: none", True: "the bundled code model, for docstrings"}
 Where = Literal["anywhere", "spoken", "silent"]  # of today's text
 WHERE: tuple[Where, ...] = ("anywhere", "spoken", "silent")
 
@@ -46,6 +47,7 @@ class Gate(msgspec.Struct):
     BLEU, with its standard error. Today's texts on the whole half beside it."""
 
     task: str
+    model: str
     where: Where
     threshold: float | None
     examples: int
@@ -90,7 +92,8 @@ def gate(rows: list[Row], where: Where) -> Gate:
     near = [_near([(r.target, t) for (_, r), t in zip(served, way, strict=True)]) for way in (ours, theirs)]
     won = np.array([a - b for a, b in zip(*bleus, strict=True)] + [0.0] * (judged - len(served)))
     return Gate(
-        rows[0].task, where, threshold, judged, len(served), *(round(metrics.mean(own), 2) for own in bleus), *near,
+        rows[0].task, rows[0].model, where, threshold, judged, len(served),
+        *(round(metrics.mean(own), 2) for own in bleus), *near,
         round(float(won.mean()), 3), round(float(won.std() / len(won) ** 0.5), 3),
     )  # fmt: skip
 
@@ -101,9 +104,9 @@ def _near(pairs: list[tuple[str, str]]) -> float:
 
 
 _MODEL: dict[str, Callable[[Row], str]] = {
-    "model, first choice": lambda row: row.texts[0],
-    "model, surest that is prose and names what exists": lambda row: offered(row)[1] or row.texts[0],
-    "model, best of its candidates (an oracle)": lambda row: max(
+    "first choice": lambda row: row.texts[0],
+    "surest that is prose and names what exists": lambda row: offered(row)[1] or row.texts[0],
+    "best of its candidates (an oracle)": lambda row: max(
         row.texts, key=lambda text: metrics.bleu(row.target, text)
     ),
 }
@@ -115,27 +118,14 @@ _SAID = {
 }
 
 
-def ways(rows: list[Row]) -> Iterator[tuple[str, list[str]]]:
-    """(name, what it says of each row) of the ways that say something."""
-    if all(row.texts for row in rows):
-        yield from ((name, [way(row) for row in rows]) for name, way in _MODEL.items())
+def of_task(rows: list[Row]) -> Iterator[results.Figure]:
+    """Scores of the ways that need no model, and what they name. Rows of one model."""
+    task = rows[0].task
+    yield results.Figure(f"{task}: examples", len(rows))
     for key, name in _SAID.items():
         said = [row.said.get(key, "") for row in rows]
         if any(said):
-            yield name, said
-
-
-def of_task(rows: list[Row]) -> Iterator[results.Figure]:
-    """Scores of all ways, what they name, and how the model's texts read."""
-    task, count = rows[0].task, len(rows)
-    yield results.Figure(f"{task}: examples", count)
-    for name, said in ways(rows):
-        got = metrics.table([row.target for row in rows], said)
-        cells = ", ".join(f"{key} {value:.2f}" for key, value in got.items())
-        silent = sum(not text for text in said)
-        spoken = [(row.target, text) for row, text in zip(rows, said, strict=True) if text]
-        cells += f"; of those that speak, ROUGE-L ≥ 50: {_near(spoken)} %"
-        yield results.Figure(f"{task}: {name}", cells + (f" (silent on {silent})" if silent else ""))
+            yield _scored(f"{task}: {name}", rows, said)
     for key, name in _SAID.items():
         named = sum(row.named.get(key, 0) for row in rows)
         if named:
@@ -143,22 +133,31 @@ def of_task(rows: list[Row]) -> Iterator[results.Figure]:
             yield results.Figure(
                 f"{task}: {name}: of {named} named entities exist, %", _percent(real, named), "100"
             )
-    if any(row.texts for row in rows):
-        yield from _of_texts(rows)
 
 
-def _of_texts(rows: list[Row]) -> Iterator[results.Figure]:
-    """How the model's first choices read."""
-    task, count = rows[0].task, len(rows)
+def _scored(name: str, rows: list[Row], said: list[str]) -> results.Figure:
+    got = metrics.table([row.target for row in rows], said)
+    cells = ", ".join(f"{key} {value:.2f}" for key, value in got.items())
+    silent = sum(not text for text in said)
+    spoken = [(row.target, text) for row, text in zip(rows, said, strict=True) if text]
+    cells += f"; of those that speak, ROUGE-L ≥ 50: {_near(spoken)} %"
+    return results.Figure(name, cells + (f" (silent on {silent})" if silent else ""))
+
+
+def of_model(rows: list[Row]) -> Iterator[results.Figure]:
+    """Scores of one model's texts, and how its first choices read."""
+    name, count = f"{rows[0].task}: {rows[0].model}", len(rows)
+    for way, text in _MODEL.items():
+        yield _scored(f"{name}, {way}", rows, [text(row) for row in rows])
     faults = Counter(re.sub("(?<=no word).*", "", row.faults[0]) for row in rows if row.faults[0])
     wrong = sum(bool(row.unknown[0]) for row in rows)
     yield results.Figure(
-        f"{task}: first choices that name what does not exist, %", _percent(wrong, count), "0"
+        f"{name}, first choices that name what does not exist, %", _percent(wrong, count), "0"
     )
     for fault, number in faults.most_common():
-        yield results.Figure(f"{task}: first choices with fault “{fault}”, %", _percent(number, count), "0")
+        yield results.Figure(f"{name}, first choices with fault “{fault}”, %", _percent(number, count), "0")
     yield results.Figure(
-        f"{task}: examples with a candidate that may be shown, %",
+        f"{name}, examples with a candidate that may be shown, %",
         _percent(sum(bool(offered(row)[1]) for row in rows), count),
     )
 
@@ -170,7 +169,7 @@ def of_gate(found: Gate) -> Iterator[results.Figure]:
         "spoken": "instead of today's text",
         "silent": "where nothing is said today",
     }
-    name = f"{found.task}: served {where[found.where]}"
+    name = f"{found.task}: {found.model} served {where[found.where]}"
     if found.threshold is None:
         yield results.Figure(f"{name}: a threshold that gains BLEU on the fitting half", "none")
         return
@@ -192,14 +191,16 @@ def verdict(rows: list[Row], gates: list[Gate]) -> results.Figure:
     today = _near([(row.target, row.said["symbolic"]) for row in rows if row.said["symbolic"]])
     good = [g.where for g in gates if g.gain > 2 * g.gain_error and g.model_near >= today]
     name = (
-        f"{rows[0].task}: served (gains two standard errors, and says what people said in {today} % or more)"
+        f"{rows[0].task}: {rows[0].model} served (gains two standard errors, and says what people said in "
+        f"{today} % or more)"
     )
     return results.Figure(name, ", ".join(good) or "no")
 
 
 def of_training(log: Path) -> Iterator[results.Figure]:
     """Of the run's log."""
-    records = read_log(log)
+    everything = read_log(log)
+    records = [one for one in everything if "tokens" in one]
     last, tail = records[-1], records[-max(1, len(records) // 20) :]
     yield results.Figure("training: million tokens", round(last["tokens"] / 1e6))
     yield results.Figure("training: minutes on one H100", round(last["seconds"] / 60, 1))
@@ -208,6 +209,10 @@ def of_training(log: Path) -> Iterator[results.Figure]:
         yield results.Figure(
             f"training: last loss, {key}, nats", round(sum(r[key] for r in tail) / len(tail), 3)
         )
+    watched = next((one for one in reversed(everything) if "held_out" in one), {})
+    for key, value in watched.items():
+        if key.startswith("held_out_"):
+            yield results.Figure(f"training: {key.replace('_', ' ')}, nats, at its end", value)
 
 
 def of_losses(found: list[Found]) -> Iterator[results.Figure]:
@@ -235,32 +240,45 @@ class Report(msgspec.Struct):
     seconds: dict[str, float]  # of the predictions, all of a task's examples together, on their device
 
 
-def asked(given: argparse.Namespace) -> Iterator[tuple[str, list[Row], Answers | None]]:
-    """(task, rows, answers) of each file of predictions; without any, of each task."""
-    for path in given.predictions or given.tasks:
-        answers = msgspec.json.decode(path.read_bytes(), type=Answers) if given.predictions else None
-        task = answers.answers[0].task if answers else str(path)
-        kept = given.rows / f"{path.stem if answers else task}.jsonl" if given.rows else None
-        if kept and kept.exists():
-            rows = [msgspec.json.decode(line, type=Row) for line in kept.read_bytes().splitlines()]
-        else:
-            rows = list(_collected(given, task, answers))
-            if kept:
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                kept.write_bytes(b"\n".join(map(msgspec.json.encode, rows)) + b"\n")
-        yield task, rows, answers
+Predicted = dict[str, dict[str, Answers]]  # task → model → what it wrote
 
 
-def _collected(given: argparse.Namespace, task: str, answers: Answers | None) -> Iterator[Row]:
-    questions = read_questions(given.examples / f"text-{task}.jsonl")
-    found = {(one.repo, one.place): one for one in answers.answers} if answers else {}
-    if answers:
-        questions = [one for one in questions if (one.repo, one.place) in found]
+def predictions(paths: Sequence[Path]) -> Predicted:
+    """By the names of the folders they are in."""
+    found: Predicted = defaultdict(dict)
+    for path in paths:
+        answers = msgspec.json.decode(path.read_bytes(), type=Answers)
+        found[answers.answers[0].task][path.parent.name] = answers
+    return found
+
+
+def asked(given: argparse.Namespace, task: str, predicted: dict[str, Answers]) -> dict[str, list[Row]]:
+    """Model → its rows, the same examples for each; without any model, "" → rows."""
+    kept = given.rows / f"{task}.jsonl" if given.rows else None
+    if kept and kept.exists():
+        rows = [msgspec.json.decode(line, type=Row) for line in kept.read_bytes().splitlines()]
+    else:
+        rows = list(_collected(given, task, predicted))
+        if kept:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_bytes(b"\n".join(map(msgspec.json.encode, rows)) + b"\n")
+    by_model: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        by_model[row.model].append(row)
+    return by_model
+
+
+def _collected(given: argparse.Namespace, task: str, predicted: dict[str, Answers]) -> Iterator[Row]:
+    questions = read_questions(given.examples / f"text-{given.set or task}.jsonl")
+    found = {
+        model: {(one.repo, one.place): one for one in answers.answers} for model, answers in predicted.items()
+    }
+    questions = [one for one in questions if all((one.repo, one.place) in own for own in found.values())]
     questions = questions[:: given.every]
     if given.alone:
         questions = [msgspec.structs.replace(one, source=alone(one.source)) for one in questions]
     if given.code_model and task == "docstring":
-        found = {(one.repo, one.place): one for one in by_code_model(questions)}
+        found["code model"] = {(one.repo, one.place): one for one in by_code_model(questions)}
     yield from Teller(task, given.manifest, given.mirrors, given.shards).rows(questions, found)
 
 
@@ -282,12 +300,13 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--mirrors", type=Path, default=Path("../.mirror"))
     parser.add_argument("--every", type=int, default=1, help="take one of so many examples")
     parser.add_argument(
-        "--code-model", action="store_true", help="docstrings of the bundled code model instead"
+        "--code-model", action="store_true", help="docstrings of the bundled code model as well"
     )
     parser.add_argument("--alone", action="store_true", help="leave out what people wrote near by")
     parser.add_argument(
         "--tasks", nargs="+", default=TASKS, choices=TASKS, help="where there are no predictions"
     )
+    parser.add_argument("--set", help="the examples' set, where it is not the task's own")
     parser.add_argument("--log", type=Path, help="the training run's")
     parser.add_argument("--losses", type=Path, help="what textdiff.evaluate wrote")
     parser.add_argument("--rows", type=Path, help="rows are kept in this folder, and read from there")
@@ -296,16 +315,20 @@ def main(arguments: list[str] | None = None) -> int:
     listed = list(of_training(given.log)) if given.log else []
     losses = msgspec.json.decode(given.losses.read_bytes(), type=list[Found]) if given.losses else []
     listed += of_losses(losses)
-    report, version = Report([], losses, {}), _WITHOUT[given.code_model]
-    for task, rows, answers in asked(given):
-        listed += of_task(rows)
-        if answers:
-            version = f"codeworld-text {answers.version}, {answers.kind}; {answers.dials}"
-            report.seconds[task] = round(answers.seconds, 1)
-        if any(row.texts for row in rows):
-            report.gates += [gate(rows, where) for where in WHERE]
-            listed += [figure for one in report.gates[-len(WHERE) :] for figure in of_gate(one)]
-            listed.append(verdict(rows, report.gates[-len(WHERE) :]))
+    report, versions = Report([], losses, {}), [_WITHOUT[given.code_model]]
+    predicted = predictions(given.predictions)
+    for task in predicted or given.tasks:
+        for model, answers in predicted.get(task, {}).items():
+            versions.append(f"{model}: codeworld-text {answers.version}, {answers.kind}; {answers.dials}")
+            report.seconds[f"{task}: {model}"] = round(answers.seconds, 1)
+        by_model = asked(given, task, predicted.get(task, {}))
+        listed += of_task(next(iter(by_model.values())))
+        for rows in (own for model, own in by_model.items() if model):
+            listed += of_model(rows)
+            gates = [gate(rows, where) for where in WHERE]
+            listed += [*(figure for one in gates for figure in of_gate(one)), verdict(rows, gates)]
+            report.gates += gates
+    version = "; ".join(dict.fromkeys(versions))
     made = results.stamp(version)
     results.publish(given.out, "The text model", made, listed, report)
     return 0

@@ -40,6 +40,7 @@ from textdiff.source import split_source, summary
 from textdiff.stream import read_examples
 
 NEAREST = 8
+Answered = Mapping[tuple[str, str], Answer]  # by repository and place
 _WORD = re.compile(r"[A-Za-z_]\w+")
 _PART = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _COMMON = 0.05  # a word in more of the training sources than that does not help to find one
@@ -64,6 +65,7 @@ class Row(msgspec.Struct):
         str
     ]  # targets of NEAREST training examples that name only what exists here, the nearest first
     around: list[str]  # what people wrote near by
+    model: str = ""  # whose texts they are; all of a question's rows are alike but for these
 
     @property
     def fitting(self) -> bool:
@@ -167,8 +169,8 @@ class Teller:
         written = Counter(word for one in trained for word in set(_WORD.findall(one["target"].lower())))
         self.english = {word for word, count in written.items() if count >= _USUAL}
 
-    def rows(self, questions: Sequence[Question], answers: Mapping[tuple[str, str], Answer]) -> Iterator[Row]:
-        """A row for each question, repository by repository; answers by repository and place."""
+    def rows(self, questions: Sequence[Question], answers: Mapping[str, Answered]) -> Iterator[Row]:
+        """A row for each question and model, repository by repository; one without texts where there is no model."""
         by_repo: dict[str, list[Question]] = defaultdict(list)
         for one in questions:
             by_repo[one.repo].append(one)
@@ -180,30 +182,41 @@ class Teller:
                 told = {one.place: self._of_definition(root, one) for one in own}
             for one in own:
                 said, known = told.get(one.place, ({"symbolic": ""}, Vocabulary([one.source])))
-                yield self._row(one, said, known, answers.get((repo, one.place)))
+                row = self._row(one, said, known)
+                for model, answered in answers.items():
+                    yield self._written(row, model, answered[repo, one.place], one, known)
+                if not answers:
+                    yield row
             print(
                 f"{self.task} {repo}: {len(own)}, {time.monotonic() - begin:.0f} s",
                 file=sys.stderr,
                 flush=True,
             )
 
-    def _row(self, one: Question, said: dict[str, str], known: Vocabulary, answer: Answer | None) -> Row:
-        texts, confidences = (answer.texts, answer.confidences) if answer else ([], [])
-        words = self.english | {word.lower() for word in bag(one.source)}
+    def _row(self, one: Question, said: dict[str, str], known: Vocabulary) -> Row:
         nearest = self.nearest.targets(one.source, 4 * NEAREST)
         said = said | {"training": nearest[0]}
         nearest = [text for text in nearest if known.allows(text)][:NEAREST]
         entities_of = {name: list(entities(text)) for name, text in said.items()}
         return Row(
-            self.task, one.repo, one.place, one.target, texts, confidences,
-            [known.unknown(text) for text in texts],
-            [wording.fault(text, words.__contains__) for text in texts],
-            said,
+            self.task, one.repo, one.place, one.target, [], [], [], [], said,
             {name: len(found) for name, found in entities_of.items()},
             {name: sum(not known.knows(each) for each in found) for name, found in entities_of.items()},
             nearest,
             [line[2:] for line in split_source(one.source)[1].splitlines()],
         )  # fmt: skip
+
+    def _written(self, row: Row, model: str, answer: Answer, one: Question, known: Vocabulary) -> Row:
+        """The row with what a model wrote."""
+        words = self.english | {word.lower() for word in bag(one.source)}
+        return msgspec.structs.replace(
+            row,
+            model=model,
+            texts=answer.texts,
+            confidences=answer.confidences,
+            unknown=[known.unknown(text) for text in answer.texts],
+            faults=[wording.fault(text, words.__contains__) for text in answer.texts],
+        )
 
     def _of_definition(self, root: Path, one: Question) -> tuple[dict[str, str], Vocabulary]:
         commit = self.commits[one.repo]

@@ -12,13 +12,15 @@ _WORD = re.compile(r"[^\W\d]+(?:[-'][^\W\d]+)*")  # letters only, perhaps hyphen
 _INNER_CAPITAL = re.compile(r"[a-z][A-Z]")
 _PIECES = re.compile(r"\w+")
 _NAME = re.compile(r"[^\W\d]\w*")
+_TAG = re.compile(r"v(\d\w*)")  # of a version, which is said with its v and without
 
 
 def entities(text: str) -> Iterator[str]:
     """What ``text`` names: everything in backquotes, and words that no prose has (digits, underscores, inner dots,
     slashes or capitals, a call's parentheses)."""
-    for quoted in _QUOTED.findall(text):
-        yield from _NAME.findall(quoted) if not _NAME.fullmatch(quoted) else (quoted,)
+    for quoted in _QUOTED.findall(text):  # a name, a path or dotted name as a whole, or code
+        whole = _NAME.fullmatch(quoted) or _TOKEN.fullmatch(quoted)
+        yield from (quoted.removesuffix("()").strip(_EDGE),) if whole else _NAME.findall(quoted)
     for match in _TOKEN.finditer(_QUOTED.sub(" ", text)):
         token = match[0]
         called = token.endswith("()")
@@ -43,6 +45,7 @@ class Vocabulary:
     def __init__(self, texts: Iterable[str]) -> None:
         self._texts = [text for text in texts if text]
         self._pieces = {piece for text in self._texts for piece in _PIECES.findall(text)}
+        self._pieces |= {tag[1] for piece in self._pieces if (tag := _TAG.fullmatch(piece))}
 
     def knows(self, entity: str) -> bool:
         """Whether ``entity`` exists."""
@@ -51,7 +54,8 @@ class Vocabulary:
             return False
         if pieces == [entity] or not pieces:
             return True
-        whole = re.compile(rf"(?<![\w.]){re.escape(entity)}(?!\w|\.\d)")
+        tag = "v?" if entity[0].isdigit() else ""
+        whole = re.compile(rf"(?<![\w.]){tag}{re.escape(entity)}(?!\w|\.\d)")
         return any(entity in text and whole.search(text) for text in self._texts)
 
     def unknown(self, text: str) -> list[str]:

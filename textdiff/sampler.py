@@ -145,18 +145,26 @@ class Sampler:
             softened = [share ** (1 / dials.length_temperature) for share in shares]
             for size, count in allotted(softened, dials.count, len(prefix)):
                 rows.setdefault(size, []).extend([number] * count)
-        write = {"gaussian": self._denoise, "masked": self._unmask, "autoregressive": self._left_to_right}[
-            kind
-        ]
         found: list[list[Candidate]] = [[] for _ in asked.prefixes]
         for size, numbers in rows.items():
             length = size + 1 if kind == "autoregressive" else size
-            written = write(self.canvas(asked, length, numbers), dials, generator, should_stop)
+            written = self.write(self.canvas(asked, length, numbers), dials, generator, should_stop)
             if written is None:
                 return None
             for number, ids, logprobs in zip(numbers, written[0].tolist(), written[1].tolist(), strict=True):
                 found[number].append(cut(ids, logprobs))
         return found
+
+    def write(
+        self,
+        canvas: Canvas,
+        dials: Dials,
+        generator: torch.Generator,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> tuple[Tensor, Tensor] | None:
+        """Ids and log-probabilities of what was not given on a canvas, by the kind of the network, [B, T] each."""
+        kinds = {"gaussian": self._denoise, "masked": self._unmask, "autoregressive": self._left_to_right}
+        return kinds[self.network.config.kind](canvas, dials, generator, should_stop)
 
     def canvas(self, asked: Asked, size: int, numbers: list[int]) -> Canvas:
         """Canvases of ``size`` tokens for the sources ``numbers``."""

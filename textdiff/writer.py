@@ -68,16 +68,19 @@ class Writer:
         source: str,
         *,
         prefix: str = "",
-        count: int = 8,
+        count: int | None = None,
         steps: int = 16,
-        diversity: float = 1.0,
+        diversity: float | None = None,
         allowed: Callable[[str], bool] = anything,
         should_stop: Callable[[], bool] = lambda: False,
     ) -> list[Written]:
         """Different texts that ``allowed`` accepts, best first; none when ``should_stop`` said so.
 
         source: from ``textdiff.source``; its first line is the task. prefix: what the text begins with. diversity: the
-        amplitude of the noise; 0 gives one text. Raises ModelMissing, and CommandError when the weights are damaged.
+        amplitude of the noise; 0 gives one text. Where ``count`` and ``diversity`` are left out: eight candidates at
+        the noise that a diffusion model was trained on; the likeliest words of an autoregressive one, which are about
+        as good as its best of eight (docs/results/text_dials.md). Raises ModelMissing, and CommandError when the
+        weights are damaged.
         """
         import torch
 
@@ -88,7 +91,12 @@ class Writer:
         sampler = self.load()
         generator = torch.Generator(device=sampler.device).manual_seed(self.seed)
         asked = sampler.read([source], [prefix])
-        dials = Dials(steps=steps, count=count, diversity=diversity)
+        likeliest = sampler.network.config.kind == "autoregressive"
+        dials = Dials(
+            steps=steps,
+            count=(1 if likeliest else 8) if count is None else count,
+            diversity=(0.0 if likeliest else 1.0) if diversity is None else diversity,
+        )
         found = sampler.sample(asked, dials, generator, should_stop)
         if found is None:
             return []

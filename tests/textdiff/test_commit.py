@@ -49,16 +49,16 @@ def told(repo: Repository) -> set[tuple[str, str, str]]:
             "\n\ndef take",
             "\n\ndef give(box):\n    box.pop()\n\n\ndef take",
             ("added", "function", "give"),
-            "Add `give`",
+            "Add `give` to box",
         ),
         (CODE[CODE.index("\n\ndef take") :], "\n", ("removed", "function", "take"), "Remove `take`"),
         ("def take(", "def grab(", ("renamed", "function", "grab"), "Rename `take` to `grab`"),
         ("count)", "count, start)", ("added", "parameter", "start"), "Add parameter `start` to `take`"),
         ("box, count)", "box)", ("removed", "parameter", "count"), "Remove parameter `count` from `take`"),
-        ("count):", "count=1):", ("signature", "function", "take"), "Change the signature of `take`"),
+        ("count):", "count=1):", ("signature", "function", "take"), "Change the signature of `take` in box"),
         ("[item] *", "[item, item] *", ("body", "method", "put"), "Update `put` in `Box`"),
-        ("LIMIT = 3", "LIMIT = 4", ("value", "constant", "LIMIT"), "Update `LIMIT`"),
-        ("Put it.", "Put it in.", ("docstring", "method", "put"), "Update docstring of `put`"),
+        ("LIMIT = 3", "LIMIT = 4", ("value", "constant", "LIMIT"), "Update `LIMIT` in box"),
+        ("Put it.", "Put it in.", ("docstring", "method", "put"), "Update docstring of `put` in `Box`"),
         ("LIMIT = 3", "LIMIT = 3  # most", ("layout", "file", "box.py"), "Update comments in box.py"),
     ],
 )
@@ -95,6 +95,34 @@ def test_what_moves_between_files_is_one_fact(repo: Repository) -> None:
             "docs",
         ),
         ("uv.lock", "a = 1\n", "a = 2\n", "Update uv.lock", "build"),
+        (
+            "poetry.lock",
+            '[[package]]\nname = "flask"\nversion = "2.0.1"\n',
+            '[[package]]\nname = "flask"\nversion = "2.3.0"\n',
+            "Bump flask from 2.0.1 to 2.3.0",
+            "build",
+        ),
+        (
+            "package-lock.json",
+            '{\n  "node_modules/ws": {\n    "version": "8.0.1"\n  }\n}\n',
+            '{\n  "node_modules/ws": {\n    "version": "8.1.0"\n  }\n}\n',
+            "Bump ws from 8.0.1 to 8.1.0",
+            "build",
+        ),
+        (
+            ".pre-commit-config.yaml",
+            "- repo: https://github.com/psf/black\n  rev: v1.0.1\n",
+            "- repo: https://github.com/psf/black\n  rev: v1.2.0\n",
+            "Bump black from v1.0.1 to v1.2.0",
+            "build",
+        ),
+        (
+            ".github/workflows/use.yml",
+            "- uses: actions/checkout@v4\n",
+            "- uses: actions/checkout@v5\n",
+            "Bump actions/checkout from 4 to 5",
+            "ci",
+        ),
         (".github/workflows/t.yml", "a: 1\n", "a: 2\n", "Update t.yml", "ci"),
         ("tests/test_a.py", "x = 1\n", "def test_it():\n    pass\n", "Add `test_it`", "test"),
         (
@@ -154,12 +182,44 @@ def test_a_past_message_is_taken_over_with_this_diffs_values(repo: Repository) -
     assert found.phrases[0].source == "history"
 
 
+def test_names_stand_between_backquotes_where_the_project_puts_them(repo: Repository) -> None:
+    history(repo, [f"Thing with box_{word}" for word in "abcdefghij"])
+    repo.commit("Start", box_py="def put(box):\n    return box.lid\n")
+    repo.stage("box.py", "def put(box):\n    return box.lid.hinge\n")
+    assert written(repo).subject == "Update put in box"
+    for word in "klmnopqrstuvwxyz":
+        repo.commit(f"Thing with `box_{word}`", **{f"{word}_py": "x = 1\n"})
+    repo.stage("box.py", "def put(box):\n    return box.lid.hinge.axis\n")
+    assert written(repo).subject == "Update `put` in box"
+
+
+def test_what_is_always_said_of_a_file_is_said_again(repo: Repository) -> None:
+    history(repo, [f"Thing {word}" for word in "abcdefgh"])
+    for number, subject in enumerate(
+        ("Note what is new", "Note what is new", "Mention boxes", "Note what is new")
+    ):
+        repo.commit(subject, notes_py=f"x = {number}\n")
+    repo.stage("notes.py", "x = 7\n")
+    found = written(repo)
+    assert (found.subject, found.phrases[0].source) == ("Note what is new", "history")
+    repo.stage("other.txt", "Lids.\n")
+    assert written(repo).subject != "Note what is new"
+
+
+def test_an_entry_of_a_changelog_to_come_is_the_message(repo: Repository) -> None:
+    repo.commit("Start", a_py="x = 1\n")
+    repo.stage("a.py", "x = 2\n")
+    repo.stage("newsfragments/12.bugfix.md", "Boxes can be nested now. Lids too.\n")
+    found = written(repo)
+    assert (found.subject, found.phrases[0].source) == ("Boxes can be nested now", "changelog")
+
+
 def test_a_past_message_that_says_something_else_is_not(repo: Repository) -> None:
     history(repo, [f"Thing {word}" for word in "abcdefgh"])
     repo.commit("Start", box_py="def put(box):\n    return box.lid\n")
     repo.commit("Repair the rusty hinge", box_py="def put(box):\n    return box.lid.hinge\n")
     repo.stage("box.py", "def put(box):\n    return box.lid.hinge.axis\n")
-    assert written(repo).subject == "Update `put`"
+    assert written(repo).subject == "Update put in box"
 
 
 def test_the_model_may_say_only_what_exists(repo: Repository) -> None:
@@ -193,10 +253,12 @@ def test_the_model_may_say_only_what_exists(repo: Repository) -> None:
 
 def test_entities() -> None:
     text = "Fix `a.b` in src/app.py and foo_bar(), from 1.2.3 to read/write 5 CPUs, setUp."
-    assert list(entities(text)) == ["a", "b", "src/app.py", "foo_bar", "1.2.3", "5", "setUp"]
+    assert list(entities(text)) == ["a.b", "src/app.py", "foo_bar", "1.2.3", "5", "setUp"]
     known = Vocabulary(["x = foo_bar(1.2.3)", "src/app.py"])
     assert known.unknown("`foo_bar` of src/app.py in 1.2.3") == []
     assert known.unknown("`foo` of src/lib.py in 1.2 and 1.2.4") == ["foo", "src/lib.py", "1.2", "1.2.4"]
+    assert known.unknown("`app.py` of `lib.py`, `foo_bar(x.lib)`") == ["lib.py", "lib"]
+    assert Vocabulary(["uses: a/b@v4.2.0"]).unknown("4.2.0 and v4.2.0, 4.2, 2.0") == ["4.2", "2.0"]
 
 
 # Bad input
@@ -273,7 +335,7 @@ def test_detached_head(repo: Repository) -> None:
     repo.commit("Start", a_py="x = 1\n")
     repo.git("checkout", "-q", "--detach")
     repo.stage("a.py", "x = 2\n")
-    assert written(repo).subject == "Update `x`"
+    assert written(repo).subject == "Update `x` in a"
 
 
 def conflict(repo: Repository) -> None:

@@ -43,7 +43,7 @@ def test_git_calls_the_hook(repo: Repository) -> None:
     assert subject(repo) == "Mine"
     repo.write("a.py", "x = 4\n")  # not staged: git stages it itself, in an index of its own
     repo.git("commit", "-q", "-a")
-    assert subject(repo) == "Update `x`"
+    assert subject(repo) == "Update `x` in a"
 
 
 @pytest.mark.usefixtures("editor")
@@ -134,5 +134,5 @@ def test_reading_starts_nothing(repo: Repository) -> None:
         env=os.environ | {"PYTHONPATH": str(ROOT)},
         check=True,
     )
-    assert done.stdout == b"Update `x`\n"
+    assert done.stdout == b"Update `x` in a\n"
     assert not mark.exists()

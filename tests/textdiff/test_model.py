@@ -261,6 +261,16 @@ def test_the_writer_ranks_and_obeys(folder: Path, tmp_path: Path) -> None:
         Writer(tmp_path).write("commit", "commit\nM a.py")
 
 
+def test_an_autoregressive_model_writes_its_likeliest_words(folder: Path, tmp_path: Path) -> None:
+    network = checkpoint.load(folder, "autoregressive")
+    checkpoint.save(network, tmp_path, int8=True, tokenizer=folder / "tokenizer.json")
+    writer = Writer(tmp_path)
+    found = writer.write("commit", "commit\nM a.py")
+    assert found == writer.write("commit", "commit\nM a.py", count=1, diversity=0.0)
+    assert len(found) == 1
+    assert len(Writer(folder).write("commit", "commit\nM a.py", steps=1)) > 1
+
+
 def test_features_go_on_without_weights_and_with_damaged_ones(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,10 +74,15 @@ def _candidates(
     diff: Diff, facts: Facts, around: Around, known: Vocabulary, writer: Writer | None, patch: str
 ) -> Iterator[tuple[str, str]]:
     """(source, subject) in order of trust."""
+    enough = around.style.seen >= _ENOUGH
+    if enough and (
+        habit := around.index.habit(path for one in diff.files for path in (one.path, one.old_path) if path)
+    ):
+        yield "history", habit
     entries = facts.of("changelog")
     if len(entries) == 1 and around.style.latin:
         yield "changelog", entries[0].name
-    if around.style.seen >= _ENOUGH:
+    if enough:
         yield from (("history", one) for one in _from_history(diff, facts, around))
     if writer is not None and patch:  # worse than what people wrote, and asked only where that does not fit
         earlier = around.index.about((one.path for one in diff.files), HISTORY_SUBJECTS)

@@ -20,6 +20,7 @@ def dress(subject: str, diff: Diff, facts: Facts, style: Style, *, as_written: b
         return ""
     if not as_written:
         rest = _cased(inflect(rest, style.mood), style.capital)
+        rest = rest if style.quotes else rest.replace("`", "")
     if style.conventional and not is_conventional(prefix):
         prefix = f"{facts.type}{_scope(diff, style)}: "
     elif not style.conventional and not as_written:

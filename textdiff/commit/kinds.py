@@ -30,6 +30,10 @@ _CI = re.compile(
 _CHANGELOG = re.compile(
     r"(^|/)(change(s|log)|history|news|releases?|release[_-]notes?)(\.(md|rst|txt))?$|(^|/)release/"
 )
+_FRAGMENT = re.compile(
+    r"(^|/)(newsfragments|changelog\.d|changes|news)/[\w.+-]*\.(added|changed|feature|bugfix|fix|fixed|doc|docs|misc|removal|"
+    r"removed|deprecation|deprecated|security|break|breaking|performance)(\.\d+)?(\.(md|rst|txt))?$"
+)
 _DOCS = frozenset({".md", ".rst", ".txt", ".adoc", ".mdx", ".tex"})
 _CONFIG = frozenset(
     {".toml", ".cfg", ".ini", ".yml", ".yaml", ".json", ".conf", ".in", ".mk", ".editorconfig", ".lock"}
@@ -45,6 +49,11 @@ _CONFIG_NAMES_TEXT = """
 _CONFIG_NAMES = frozenset(_CONFIG_NAMES_TEXT.split())
 
 
+def is_fragment(path: str) -> bool:
+    """Whether a file is one entry of a changelog that is put together later (towncrier's)."""
+    return _FRAGMENT.search(path.lower()) is not None
+
+
 def kind_of(path: str) -> FileKind:
     """The kind of the file ``path`` (POSIX, relative to the repository)."""
     lowered = path.lower()
@@ -57,7 +66,7 @@ def kind_of(path: str) -> FileKind:
         return "generated"
     if _CI.search(lowered):
         return "ci"
-    if _CHANGELOG.search(lowered) and pure.suffix in {"", ".md", ".rst", ".txt"}:
+    if is_fragment(path) or (_CHANGELOG.search(lowered) and pure.suffix in {"", ".md", ".rst", ".txt"}):
         return "changelog"
     return _by_ending(pure)
 

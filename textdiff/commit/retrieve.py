@@ -42,6 +42,7 @@ _OF_ONE = (
     "version new",
     "dependency",
 )  # a subject that names one speaks of nothing else
+_OFTEN = 3  # times that something is done before it is a habit
 _LITTLE = 12  # changed lines of a correction of typos
 _CLAIMS: dict[str, Callable[[Diff, Facts], bool]] = {
     "add": lambda diff, facts: _lines(diff)[0] > _lines(diff)[1],
@@ -91,6 +92,15 @@ class Index:
         features = {f"p:{path}" for path in paths}
         found = (one.subject for one in self._pasts if not features.isdisjoint(one.bag))
         return list(dict.fromkeys(found))[:count]
+
+    def habit(self, paths: Iterable[str]) -> str:
+        """The subject that most commits of exactly these files have; "" where there is none, or fewer than _OFTEN."""
+        wanted = {f"p:{path}" for path in paths}
+        same = [
+            one.subject for one in self._pasts if wanted == {each for each in one.bag if each[:2] == "p:"}
+        ]
+        subject, count = Counter(same).most_common(1)[0] if same else ("", 0)
+        return subject if count >= _OFTEN and 2 * count > len(same) else ""
 
     @cached_property
     def habits(self) -> frozenset[str]:

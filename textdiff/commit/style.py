@@ -21,6 +21,7 @@ _CONVENTIONAL = re.compile(
     r"^(feat|fix|docs?|tests?|refactor|style|build|ci|chore|perf|revert)(\([^)]*\))?!?: +"
 )
 _PREFIX = re.compile(r"^(\[[\w ./-]{2,20}\]:?|[A-Z][A-Z/]{1,11}:|[\w./-]{2,24}:) +")
+_NAME = re.compile(r"`|\w_\w|[a-z][A-Z]|\w\(\)")  # of code, in a subject
 _TICKET = re.compile(r"(?:(?<=^)|(?<=[\s\[(]))([A-Z][A-Z0-9]{1,9}-\d+)\b")
 _TICKET_WITH_BRACKETS = re.compile(
     r"^[\[(]?[A-Z][A-Z0-9]{1,9}-\d+[\])]?:?\s+|\s*[\[(]?\b[A-Z][A-Z0-9]{1,9}-\d+[\])]?$"
@@ -56,8 +57,9 @@ _MOODS = {form: mood for forms in VERBS.values() for form, mood in zip(forms, _O
 
 
 class Style(msgspec.Struct, frozen=True):
-    """``prefixes``: what the project puts before subjects, by kind of the touched files; ``conventional``: types of
-    conventional commits; ``ticket``: where a ticket's id goes ("" for nowhere), with ``{}`` for it."""
+    """``quotes``: names of code stand between backquotes; ``prefixes``: what the project puts before subjects, by kind
+    of the touched files; ``conventional``: types of conventional commits; ``ticket``: where a ticket's id goes ("" for
+    nowhere), with ``{}`` for it."""
 
     limit_chars: int = MAX_CHARS
     capital: bool = True
@@ -68,6 +70,7 @@ class Style(msgspec.Struct, frozen=True):
     prefixes: dict[str, str] = {}
     ticket: str = ""
     bodies: bool = False
+    quotes: bool = True
     latin: bool = True
     seen: int = 0
 
@@ -94,6 +97,7 @@ def learn(history: Sequence[Past]) -> Style:
         prefixes=_prefixes(history),
         ticket=_ticket(subjects),
         bodies=_share(history, lambda one: one.has_body) > _USUAL,
+        quotes=_share([one for one in bare if _NAME.search(one)], lambda one: "`" in one) > _USUAL,
         latin=_share("".join(subjects), lambda one: one.isascii() or not one.isalpha()) > 0.8,
         seen=len(subjects),
     )

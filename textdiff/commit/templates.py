@@ -77,19 +77,21 @@ def sentence(fact: Fact) -> str:
         return _dependency(fact)
     where = _code(fact.where.rpartition(".")[2]) if fact.where else ""
     inside = f" in {where}" if where and _owner(fact) == fact.name else ""
+    module = _module(fact.path) if fact.path and not where and fact.what not in ("file", "test") else ""
+    inside = inside or (f" in {module}" if module and _owner(fact) == fact.name else "")
     if fact.what == "file":
         name, owner, old, new = shown(fact.name), shown(fact.name), shown(fact.old), shown(fact.new)
     else:
         name, owner, old, new = _code(fact.name), _code(_owner(fact)), _code(fact.old), _code(fact.new)
     parameter = "parameter " if fact.what == "parameter" else ""
     clauses: dict[Kind, str] = {
-        "added": f"add {parameter}{name}{f' to {where}' if where else ''}",
+        "added": f"add {parameter}{name}{f' to {where or module}' if where or module else ''}",
         "removed": f"remove {parameter}{name}{f' from {where}' if where else ''}",
         "renamed": f"rename {old} to {new}",
         "moved": f"move {name} from {shown(fact.old)} to {shown(fact.new)}",
         "signature": f"change the signature of {owner}{inside}",
         "version": f"bump version to {fact.new}",
-        "docstring": f"update docstring of {owner}",
+        "docstring": f"update docstring of {owner}{inside}",
         "section": f'add section "{fact.name}" to {shown(fact.path)}',
         "entry": f"add {fact.name} to {shown(fact.path)}",
         "links": f"update links in {shown(fact.path)}",
@@ -110,7 +112,11 @@ def _versions(facts: Facts) -> Iterator[str]:
 
 
 def _dependencies(facts: Facts) -> Iterator[str]:
-    bumped = list({(one.name, one.old, one.new): one for one in facts.of("dependency")}.values())
+    told = facts.of("dependency")
+    told = [
+        one for one in told if kind_of(one.path) != "lock"
+    ] or told  # what is locked follows what is asked for
+    bumped = list({(one.name, one.old, one.new): one for one in told}.values())
     if bumped and set(facts.kinds) <= {"dependencies", "lock", "ci", "config"}:
         if len(bumped) == 1:
             yield _dependency(bumped[0])
@@ -182,10 +188,11 @@ def _owner(fact: Fact) -> str:
 
 
 def _module(path: str) -> str:
-    return (
-        PurePosixPath(path).stem.removeprefix("test_").removesuffix("_test").strip("_")
-        or PurePosixPath(path).name
-    )
+    """The name of a module without what only says that it is one of tests; a package's for its ``__init__``."""
+    pure = PurePosixPath(path)
+    if pure.stem == "__init__" and pure.parent.name:
+        return pure.parent.name
+    return pure.stem.removeprefix("test_").removesuffix("_test").strip("_") or pure.name
 
 
 def _files(diff: Diff) -> Iterator[str]:

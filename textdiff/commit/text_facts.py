@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator
 
 from textdiff.commit.diff import FileChange
 from textdiff.commit.fact import Fact
-from textdiff.commit.kinds import kind_of
+from textdiff.commit.kinds import is_fragment, kind_of
 
 _VERSION = r"v?\d+(?:\.\w+)+(?:[-+.]?\w+)*|v\d+"
 _PINNED = re.compile(
@@ -25,6 +25,16 @@ _LINK = re.compile(r"^\s*[-*+]\s+(?:\[(?P<md>[^\]]{2,40})\]\(|`(?P<rst>[^`<]{2,4
 _URL = re.compile(r"https?://[^\s)>\"'`]+")
 _REVISION = re.compile(rf"""^\s*(?:rev|ref|tag):\s*["']?(?P<version>{_VERSION})["']?\s*(?:\#.*)?$""")
 _REPOSITORY = re.compile(r"^\s*-?\s*repo:\s*\S*/(?P<name>[\w.-]+?)(?:\.git)?\s*$")
+_PACKAGE = re.compile(
+    r"""^name = "([\w.\-]+)"\nversion = "([\w.+!\-]+)"$""", re.MULTILINE
+)  # Poetry, uv, PDM, Cargo
+_NODE_PACKAGE = re.compile(
+    r"""^ +"node_modules/([\w.@/\-]+)": \{\n +"version": "([\w.+\-]+)",?$""", re.MULTILINE
+)
+_FEW_LOCKED = 3
+_NO_DEPENDENCIES = frozenset(
+    ("name", "version", "python-version", "pip-version", "node-version", "rev", "ref", "tag")
+)
 _OWN_VERSION = re.compile(
     rf"""^\s*(?:__version__|version|VERSION)\s*[:=]\s*["']?(?P<version>{_VERSION})["']?"""
 )
@@ -37,6 +47,8 @@ _LINE_WORD = re.compile(r"\w+|[^\w\s]")
 def facts(change: FileChange) -> Iterator[Fact]:
     """The facts of one file, by its changed lines."""
     kind = kind_of(change.path)
+    if kind == "lock":
+        yield from _locked(change)
     if kind in ("lock", "generated"):
         return
     yield from _version(change)
@@ -85,24 +97,39 @@ def _dependencies(change: FileChange) -> Iterator[Fact]:
             )
 
 
+def _locked(change: FileChange) -> Iterator[Fact]:
+    """The packages of a lock file in another version, where they are few enough to be told."""
+    pattern = _NODE_PACKAGE if change.path.endswith(".json") else _PACKAGE
+    old, new = (dict(pattern.findall(text or "")) for text in (change.before, change.after))
+    changed = [name for name, version in new.items() if name in old and old[name] != version]
+    for name in changed if len(changed) <= _FEW_LOCKED else ():
+        yield Fact("dependency", "dependency", name, change.path, old=old[name], new=new[name])
+
+
 def _pins(lines: tuple[str, ...], text: str | None) -> dict[str, str]:
     """Name → version. A hook's revision stands below the name of its repository."""
     pins: dict[str, str] = {}
     whole = (text or "").splitlines()
     for line in lines:
-        found = _PINNED_HASH.match(line) or _PINNED.match(line)
-        if found and not _OWN_VERSION.match(line):
-            pins[found["name"].partition("[")[0]] = found["version"]
-        elif _REVISION.match(line) and line in whole:
-            above = whole[: whole.index(line)]
+        if revision := _REVISION.match(line):
+            above = whole[: whole.index(line)] if line in whole else []
             name = next((m["name"] for row in reversed(above) if (m := _REPOSITORY.match(row))), "")
             if name:
-                pins[name] = _REVISION.match(line)["version"]  # type: ignore[index]
+                pins[name] = revision["version"]
+            continue
+        found = _PINNED_HASH.match(line) or _PINNED.match(line)
+        if found and not _OWN_VERSION.match(line) and found["name"] not in _NO_DEPENDENCIES:
+            tag = "uses:" in line  # which bots write without its v
+            pins[found["name"].partition("[")[0]] = found["version"].removeprefix("v" if tag else "")
     return pins
 
 
 def _entries(change: FileChange) -> Iterator[Fact]:
     """The entries that were added to a changelog, as prose."""
+    if is_fragment(change.path):
+        if change.status == "A":
+            yield Fact("changelog", "text", _plain(" ".join(change.come)), change.path)
+        return
     gone = set(change.gone)
     for number, line in enumerate(change.come):
         found = _ENTRY.match(line)
@@ -113,8 +140,13 @@ def _entries(change: FileChange) -> Iterator[Fact]:
             if not more.startswith("  ") or _ENTRY.match(more):
                 break
             text.append(more.strip())
-        prose = _REFERENCE.sub("", _ROLE.sub(r"`\1`", " ".join(text))).replace("``", "`").strip(" .")
-        yield Fact("changelog", "text", prose.split(". ")[0], change.path)
+        yield Fact("changelog", "text", _plain(" ".join(text)), change.path)
+
+
+def _plain(entry: str) -> str:
+    """The first sentence of a changelog's entry, without references."""
+    prose = _REFERENCE.sub("", _ROLE.sub(r"`\1`", entry)).replace("``", "`").strip(" .")
+    return prose.split(". ")[0]
 
 
 def _typo(change: FileChange) -> Iterator[Fact]:
