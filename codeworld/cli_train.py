@@ -33,7 +33,7 @@ train = typer.Typer(
 @train.command(name="run")
 def train_run(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A TOML file, see configs/.")],
-    resume: Annotated[Path | None, typer.Option(help="Checkpoint to go on from.")] = None,
+    resume: Annotated[Path | None, typer.Option(help="What a run saved (its latest/), to go on from.")] = None,
 ) -> None:
     """Train as CONFIG says; may be left out: `codeworld train CONFIG`."""
     for path in filter(None, (config, resume)):
@@ -47,7 +47,7 @@ def train_run(
 
     try:
         run_training(config, resume)
-    except (msgspec.ValidationError, msgspec.DecodeError, CheckpointError) as error:
+    except (msgspec.ValidationError, msgspec.DecodeError, CheckpointError, OSError) as error:
         raise BadInput(f"{config}: {error}") from error
 
 

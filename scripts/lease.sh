@@ -6,13 +6,14 @@
 #   put DIR              what else DIR holds: initial/ (a checkpoint in parts), corpus/ (shards; more may come while
 #                        training runs), holes/, parts/ (any files)
 #   start SCRIPT         run SCRIPT in the background
-#   train NAME CONFIG GPUS MINUTES [INITIAL [SED]]    on GPUS ("0" or "0,1,2,3"), as CONFIG edited by SED says
+#   train NAME CONFIG GPUS MINUTES [INITIAL [SED]]    on GPUS ("0" or "0,1,2,3"), as CONFIG edited by SED says; where that
+#                        fails it goes on, once, from what it saved last
 #   await PATH S         wait until PATH (below the lease's folder) is there, S seconds at most
 #   follow T             wait until T seconds after setup began, or until nothing runs; the last figures
 #   ship NAME CHECKPOINT A B    parts A to B (0-7) of runs/NAME/CHECKPOINT (latest or final), exported to int8, to $OUT
 #   generate GPU NAME CHECKPOINT HOLES PARTS [option...]    candidates for holes, several processes on one GPU
 #   texts DIR            DIR/{train,watched,evaluation}: parts of the text corpus; all of them before "text"
-#   text GPU NAME MIN CONFIG [option...]    a text run on one GPU, from this checkout's code model: runs/NAME
+#   text GPU NAME MIN CONFIG [option...]    a text run on one GPU, from initial/: runs/NAME
 #   predict GPU NAME EVERY [option...]      texts for one of EVERY held-out examples, by runs/NAME/best
 #   shiptext NAME        runs/NAME/best (or final, where nothing was watched), exported to int8, to $OUT
 #   logs                 logs, candidates and predicted texts to $OUT
@@ -26,7 +27,7 @@ setup() {
   python3 -m pip install -q --no-index --no-deps --no-compile --upgrade --target "$W/site" "$1"/wheels/*.whl || return 1
   cp -r codeworld kernels textdiff benchmarks configs scripts pyproject.toml "$W/code/"
   # Not the command line: it wants packages that such a machine has not.
-  printf 'import pathlib, sys\nfrom codeworld.training.train import run\nif __name__ == "__main__":\n    run(pathlib.Path(sys.argv[1]))\n' > "$W/run.py"
+  printf 'import pathlib, sys\nfrom codeworld.training.train import run\nif __name__ == "__main__":\n    run(*map(pathlib.Path, sys.argv[1:]))\n' > "$W/run.py"
   python3 -c 'import codeworld.training.train, codeworld.training.generate, textdiff.train'  # what is missing is said now
   nproc; cat /sys/fs/cgroup/cpu.max; nvidia-smi --query-gpu=name,clocks.max.sm,power.limit --format=csv,noheader
 }
@@ -48,10 +49,11 @@ train() {
   sed "s#^initial = .*#initial = \"${5:-$W/initial}\"#; s#^corpus = .*#corpus = \"$W/corpus\"#
     s#^output = .*#output = \"$W/runs/$name\"#; s#^minutes = .*#minutes = $4#; ${6:-}" "$2" > "$W/$name.toml"
   [ "$processes" = 1 ] || launch="python3 -m torch.distributed.run --standalone --nproc-per-node $processes"
-  CUDA_VISIBLE_DEVICES=$gpus OMP_NUM_THREADS=1 setsid nohup $launch "$W/run.py" "$W/$name.toml" \
+  launch="$launch $W/run.py $W/$name.toml"
+  CUDA_VISIBLE_DEVICES=$gpus OMP_NUM_THREADS=1 setsid nohup bash -c "$launch || $launch $W/runs/$name/latest" \
     > "$W/logs/$name.log" 2>&1 < /dev/null &
 }
-running() { pgrep -f "$W/[a-z]*.toml|training.generat[e]|textdiff.trai[n]|textdiff.predic[t]|plan[.]sh" > /dev/null; }
+running() { pgrep -f "$W/[a-z0-9]*.toml|training.generat[e]|textdiff.trai[n]|textdiff.predic[t]|plan[.]sh" > /dev/null; }
 await() {
   local second
   for second in $(seq "$2"); do [ ! -e "$W/$1" ] || break; sleep 1; done
@@ -65,6 +67,7 @@ follow() {
 }
 ship() {
   local made=$W/ship-$1-$2 part
+  [ ! "$W/runs/$1/$2" -nt "$made" ] || rm -rf "$made" # saved again since
   [ -d "$made" ] || CUDA_VISIBLE_DEVICES='' python3 -c "
 from pathlib import Path
 from codeworld.model import checkpoint
@@ -86,7 +89,7 @@ texts() { cp -r "$1"/* "$W/text/"; }
 text() {
   local gpu=$1 name=$2 minutes=$3 config=$4
   shift 4
-  CUDA_VISIBLE_DEVICES=$gpu setsid nohup python3 -m textdiff.train "$config" --initial codeworld/model/weights \
+  CUDA_VISIBLE_DEVICES=$gpu setsid nohup python3 -m textdiff.train "$config" --initial "$W/initial" \
     --corpus "$W/text/train" --watched "$W/text/watched" --output "$W/runs/$name" --minutes "$minutes" "$@" \
     > "$W/logs/$name.log" 2>&1 < /dev/null &
 }

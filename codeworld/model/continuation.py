@@ -6,46 +6,86 @@ the two, stops after a statement or never; the reader as a plain language model 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
+import msgspec
 import torch
+from torch import Tensor
 
 from codeworld.model.fill import Allowed
 from codeworld.model.reader import SEGMENT, Context, Reader, Stopped, never
+from codeworld.model.speculate import Turn
 from codeworld.model.tokenizer import END, EOF
 
 MOST_TOKENS = SEGMENT - 1
 
 
+class Continuation(msgspec.Struct):
+    """What follows a prefix: ``ids`` begin with the healed token, ``text`` is what stands behind what is typed.
+    ``turns`` are its second choices."""
+
+    ids: list[int]
+    logprob_nats: float
+    text: str = ""
+    turns: list[Turn] = []
+
+
 @torch.inference_mode()
 def go_on(
-    reader: Reader, context: Context, line_before: str, most: int, should_stop: Callable[[], bool] = never
-) -> tuple[list[int], str, float]:
-    """Greedy continuation of the prefix in ``context``: its ids (beginning with the healed token), its text behind
-    what is typed and its log-probability. ``line_before`` is the prefix's last line. Raises Stopped."""
-    tokens = reader.tokenizer.token_bytes
-    ids: list[int] = []
-    written, total = b"", 0.0
-    last = reader.prefix_ids[-1]
-    allowed = Allowed(reader, context.head, one_line=False)
-    later = allowed.bias(first=False).clone()
-    later[END], later[EOF] = -torch.inf, 0.0  # a stream ends with the file, not with a hole
-    first = allowed.bias(first=True) if context.head else later
-    for i in range(min(most, MOST_TOKENS)):
+    reader: Reader, context: Context, line_before: str, most: int, should_stop: Callable[[], bool] = never,
+    turn: Turn | None = None, path: Sequence[int] = (), least_logprob_nats: float = -torch.inf,
+) -> Continuation:  # fmt: skip
+    """Greedy continuation of the prefix in ``context``, or the one that leaves ``path`` at ``turn``; what ``path`` was
+    read with must still lie in the reader's memory up to there. It stops where it gets less likely than that.
+    ``line_before`` is the prefix's last line. Raises Stopped."""
+    tokens, typed = reader.tokenizer.token_bytes, len(context.head)
+    found = Continuation([*path[: turn.at], turn.token], turn.logprob_nats) if turn else Continuation([], 0.0)
+    first, later = _allowed(reader, context)
+    written = b"".join(tokens[token] for token in found.ids)
+    ended = bool(found.ids) and found.ids[-1] == EOF
+    for i in range(len(found.ids), min(most, MOST_TOKENS)):
+        text = written[typed:].decode("utf-8", "replace")
+        if ended or (written and block_end(line_before, text) is not None):
+            break
+        if found.logprob_nats < least_logprob_nats:
+            break
         if should_stop():
             raise Stopped
-        hidden = reader.follow(context, last, i)
+        hidden = reader.follow(context, found.ids[-1] if i else reader.prefix_ids[-1], i)
         logprobs = reader.network.logits(hidden).float().log_softmax(-1) + (later if i else first)
-        last = int(logprobs.argmax())
-        total += float(logprobs[last])
-        if last == EOF:
-            break
-        ids.append(last)
-        written += tokens[last]
-        if block_end(line_before, written[len(context.head) :].decode("utf-8", "replace")) is not None:
-            break
-    text = written[len(context.head) :].decode("utf-8", "replace")
-    return ids, text[: block_end(line_before, text)], total
+        (best, other), (token, second) = (part.tolist() for part in logprobs.flatten().topk(2))
+        found.turns.append(Turn(i, second, found.logprob_nats + other))
+        found.logprob_nats += best
+        found.ids.append(token)
+        written += tokens[token]
+        ended = token == EOF
+    if ended:
+        found.ids.pop()
+    text = written[typed:].decode("utf-8", "replace")
+    found.text = text[: block_end(line_before, text)]
+    return found
+
+
+def others(
+    reader: Reader, context: Context, line_before: str, greedy: Continuation, count: int, margin_nats: float, most: int,
+    should_stop: Callable[[], bool] = never,
+) -> list[Continuation]:  # fmt: skip
+    """Continuations that leave the greedy one at its ``count`` least certain choices, while they are no more than
+    ``margin_nats`` less likely. Raises Stopped."""
+    least = greedy.logprob_nats - margin_nats
+    turns = sorted(greedy.turns, key=lambda turn: -turn.logprob_nats)[:count]
+    # The last turn first: it leaves in the reader's memory what the earlier ones need.
+    turns = sorted((turn for turn in turns if turn.logprob_nats >= least), key=lambda turn: -turn.at)
+    made = [go_on(reader, context, line_before, most, should_stop, turn, greedy.ids, least) for turn in turns]
+    return [one for one in made if one.logprob_nats >= least]
+
+
+def _allowed(reader: Reader, context: Context) -> tuple[Tensor, Tensor]:
+    """Biases of the first token and of the later ones: a stream ends with the file, not with a hole."""
+    allowed = Allowed(reader, context.head, one_line=False)
+    later = allowed.bias(first=False).clone()
+    later[END], later[EOF] = -torch.inf, 0.0
+    return allowed.bias(first=True) if context.head else later, later
 
 
 def next_indentation(prefix: str) -> str:

@@ -45,8 +45,10 @@ def _read(reader: Reader, context: Context, rows: list[tuple[list[int], list[int
 
 
 @torch.inference_mode()
-def decode(reader: Reader, context: Context, allowed: Allowed, most: int) -> tuple[list[int], float]:
-    """Greedy fill of at most ``most`` tokens and its log-probability (end included); ids without the end token."""
+def decode(
+    reader: Reader, context: Context, allowed: Allowed, most: int, *, least: int = 0
+) -> tuple[list[int], float]:
+    """Greedy fill of ``least`` to ``most`` tokens and its log-probability (end included); ids without the end token."""
     device = reader.like.device
     fill: list[int] = []
     total, token = 0.0, FILL
@@ -56,7 +58,10 @@ def decode(reader: Reader, context: Context, allowed: Allowed, most: int) -> tup
             context, x, torch.tensor([context.position + i], device=device), None, behind=i
         )
         logprobs = reader.network.logits(hidden[0]).float().log_softmax(-1)
-        token = int((logprobs + allowed.bias(first=i == 0)).argmax())
+        biased = logprobs + allowed.bias(first=i == 0)
+        if i < least:
+            biased[END] = -torch.inf
+        token = int(biased.argmax())
         total += float(logprobs[token])
         if token == END:
             break

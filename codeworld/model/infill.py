@@ -14,7 +14,7 @@ import torch
 
 from codeworld.canvas import Candidate, InfillReply, InfillRequest, Seed, Source
 from codeworld.model import checkpoint, fill, quantised
-from codeworld.model.continuation import go_on, next_indentation
+from codeworld.model.continuation import go_on, next_indentation, others
 from codeworld.model.denoiser import Canvas, denoise, predict, revisions
 from codeworld.model.fill import Allowed
 from codeworld.model.network import Network
@@ -124,11 +124,17 @@ class Infiller:
         indent = next_indentation(request.prefix)
         prefix = request.prefix + indent
         context = self.reader.context(prefix, "", request.path, should_stop, request.outline)
-        line_before = prefix[prefix.rfind("\n") + 1 :]
-        ids, text, logprob = go_on(self.reader, context, line_before, self.profile.continued, should_stop)
-        if not text.strip():
-            return []
-        return [Candidate(indent + text, Source.READER, logprob, tokens=len(ids), steps=len(ids))]
+        line_before, most = prefix[prefix.rfind("\n") + 1 :], self.profile.continued
+        greedy = go_on(self.reader, context, line_before, most, should_stop)
+        made = [greedy]
+        if count := request.alternatives:
+            margin = self.profile.turn_margin_nats
+            made += others(self.reader, context, line_before, greedy, count, margin, most, should_stop)
+        return [
+            Candidate(indent + one.text, Source.READER, one.logprob_nats, len(one.ids), steps=len(one.ids))
+            for one in made
+            if one.text.strip()
+        ]
 
     def _verified(
         self, context: Context, allowed: Allowed, request: InfillRequest, seeds: list[Draft],

@@ -19,7 +19,7 @@ from codeworld.training import report
 from codeworld.training.corpus import Report, table
 
 SHOWN = ("token", "stream", "fill", "canvas", "label", "quality", "length")
-DRAWN = (("stream", "fill", "canvas"), ("token",))  # of the code model's runs and of the text model's
+DRAWN = ("stream", "fill", "canvas")  # of the code model's runs
 
 
 def corpus_page(built: Report) -> str:
@@ -43,57 +43,65 @@ def corpus_page(built: Report) -> str:
 
 
 def read_log(path: Path) -> list[dict[str, Any]]:
-    """The records of one run's log.jsonl."""
+    """The records of one run's log.jsonl: steps, with ``tokens``, and looks at held-out texts, with ``held_out``."""
     return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+def steps(log: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Its steps only."""
+    return [record for record in log if "tokens" in record]
 
 
 def training_page(logs: dict[str, list[dict[str, Any]]]) -> str:
     """One row for each run: length, speed and the last losses (means of its last 100 recorded steps' fifth)."""
     rows = []
-    for name, records in logs.items():
+    for name, log in logs.items():
+        records = steps(log)
         last = records[-1]
+        watched = [record["held_out"] for record in log if "held_out" in record]
         tail = records[-max(1, len(records) // 20) :]
         losses = [f"{sum(r[key] for r in tail) / len(tail):.3f}" if key in last else "–" for key in SHOWN]
         speed = last["tokens"] / last["seconds"]
         peak = last.get("of_peak", 0.0)
         rows.append([name, f"{last['tokens'] / 1e6:.0f}", f"{last['seconds'] / 60:.1f}", f"{speed / 1e3:.0f}",
-                     f"{100 * peak:.0f}", *losses])  # fmt: skip
-    head = ["run", "M tokens", "minutes", "k tokens/s", "% of matmul peak", *SHOWN]
+                     f"{100 * peak:.0f}", *losses, f"{watched[-1]:.3f}" if watched else "–"])  # fmt: skip
+    head = ["run", "M tokens", "minutes", "k tokens/s", "% of matmul peak", *SHOWN, "held out"]
     note = (
         "Losses in nats per token (quality: per visible token; length: per text), means of the last twentieth of the"
-        " run. Losses of the text model are over all noise levels: no perplexity."
+        " run. Losses of a text model that diffuses are over all noise levels: no perplexity, and not to be compared"
+        " between kinds of noise. Held out: tokens of unseen texts after the last step, without dropout."
     )
     return "\n".join(["# Training runs", "", *report.table(head, rows), "", note]) + "\n"
 
 
 def plot(logs: dict[str, list[dict[str, Any]]], path: Path) -> None:
-    """Loss over tokens, the runs of one model behind one another; a panel for each model. Needs matplotlib (the
-    ``eval`` extra)."""
-    of_code = [own for own in logs.values() if DRAWN[0][0] in own[-1]]
-    of_text = [own for own in logs.values() if DRAWN[0][0] not in own[-1]]
-    groups = [(keys, runs) for keys, runs in zip(DRAWN, (of_code, of_text), strict=True) if runs]
-    figure = importlib.import_module("matplotlib.figure").Figure(figsize=(7, 4 * len(groups)))
-    for number, (keys, runs) in enumerate(groups):
-        axes = figure.add_subplot(len(groups), 1, number + 1)
-        for colour, key in enumerate(keys):
-            _draw(axes, runs, key, f"C{colour}")
-        axes.set(xlabel="million tokens", ylabel="nats per token", ylim=(0.8, 4))
-        axes.set_title("code model" if keys == DRAWN[0] else "text model")
-        axes.legend()
+    """Loss over tokens; a panel for the code model, whose runs go on from one another, and one for text models, each
+    from its beginning. Needs matplotlib (the ``eval`` extra)."""
+    of_code = [own for own in logs.values() if DRAWN[0] in own[-1]]
+    of_text = {name: own for name, own in logs.items() if DRAWN[0] not in own[-1]}
+    panels = 1 + bool(of_text)
+    figure = importlib.import_module("matplotlib.figure").Figure(figsize=(7, 4 * panels))
+    axes = figure.add_subplot(panels, 1, 1, title="code model")
+    for colour, key in enumerate(DRAWN):
+        before = 0
+        for number, records in enumerate(of_code):
+            axes.plot(*_smooth(records, key, before), color=f"C{colour}", label=None if number else key)
+            before += records[-1]["tokens"]
+    if of_text:
+        below = figure.add_subplot(panels, 1, 2, title="text models, token")
+        for name, records in of_text.items():
+            below.plot(*_smooth(records, "token", 0), label=name)
+    for each in figure.axes:
+        each.set(xlabel="million tokens", ylabel="nats per token", ylim=(0.8, 4))
+        each.legend()
     figure.savefig(path, metadata={"Date": None}, bbox_inches="tight")
 
 
-def _draw(axes: Any, runs: list[list[dict[str, Any]]], key: str, colour: str) -> None:
-    """One loss, smoothed over five records."""
-    before = 0
-    for number, records in enumerate(runs):
-        points = [((before + r["tokens"]) / 1e6, r[key]) for r in records]
-        smooth = [
-            (points[i][0], sum(v for _, v in points[max(0, i - 4) : i + 1]) / (i + 1 - max(0, i - 4)))
-            for i in range(len(points))
-        ]
-        axes.plot(*zip(*smooth, strict=True), color=colour, label=None if number else key)
-        before += records[-1]["tokens"]
+def _smooth(records: list[dict[str, Any]], key: str, before: int) -> tuple[list[float], list[float]]:
+    """Million tokens and one loss, a mean over five records."""
+    tokens = [(before + record["tokens"]) / 1e6 for record in records]
+    last_five = [[record[key] for record in records[max(0, i - 4) : i + 1]] for i in range(len(records))]
+    return tokens, [sum(five) / len(five) for five in last_five]
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -110,7 +118,7 @@ def main(arguments: list[str] | None = None) -> int:
     else:
         logs = {path.stem: read_log(path) for path in sorted(given.source.glob("*.jsonl"))}
         given.out.write_text(training_page(logs))
-        plot(logs, given.out.with_suffix(".svg"))
+        plot({name: steps(log) for name, log in logs.items()}, given.out.with_suffix(".svg"))
     return 0
 
 

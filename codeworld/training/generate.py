@@ -45,7 +45,7 @@ def generate(
     """Ask these sources for one hole."""
     request = InfillRequest(
         prefix=hole.prefix, suffix=hole.suffix, path=hole.path, outline=hole.outline, shape=hole.shape,
-        seeds=hole.seeds, max_candidates=16, steps=steps, sources=sources, alternatives=alternatives,
+        seeds=hole.seeds, max_candidates=32, steps=steps, sources=sources, alternatives=alternatives,
     )  # fmt: skip
     reply = model.infill(request)
     return Generation(hole.id, reply.candidates, reply.latency_ms, reply.device, reply.model)

@@ -175,6 +175,8 @@ class RowBuilder:
                 most = min(len(ids), first + room - len(opening))
                 outline = self._outline(source, offsets[first][0], offsets[most - 1][1], opening, room)
                 head = self.tokenizer.opening(source.path, outline) if outline else opening
+                if len(head) >= room:  # a character of some scripts is several tokens
+                    outline, head = "", opening
                 last = min(len(ids), first + room - len(head))
                 whole = statements if outline else []
                 pieces.append(self._place(row, source, ids, offsets, first, last, head, room, whole))

@@ -101,13 +101,13 @@ def load_config(path: Path, kind: type[Config]) -> Config:
     return msgspec.toml.decode(path.read_bytes(), type=kind, dec_hook=lambda of, value: of(value))
 
 
-def resumed(config: Config) -> Config:
-    """The run that goes on from its ``latest/``: with these weights, where they were in the schedule, with other rows.
-    What the optimisers remember is not kept. Raises OSError when nothing was saved."""
-    latest = config.output / "latest"
-    begin_at = float((latest / PROGRESS).read_text())
+def resumed(config: Config, saved: Path | None = None) -> Config:
+    """The run that goes on from what it ``saved`` (its ``latest/``): with these weights, where they were in the
+    schedule, with other rows. What the optimisers remember is not kept. Raises OSError when nothing was saved."""
+    saved = saved or config.output / "latest"
+    begin_at = float((saved / PROGRESS).read_text())
     seed = config.seed + round(1000 * begin_at)
-    return msgspec.structs.replace(config, initial=latest, begin_at=begin_at, seed=seed)
+    return msgspec.structs.replace(config, initial=saved, begin_at=begin_at, seed=seed)
 
 
 class Objective(nn.Module):
@@ -239,11 +239,12 @@ def flops_per_token(network: nn.Module) -> float:
 
 
 def run(config_path: Path, resume: Path | None = None) -> None:
-    """Train as ``config_path`` (TOML) says; ``resume`` replaces its initial checkpoint. Writes ``log.jsonl`` and the
-    checkpoints ``latest/`` and ``final/`` below the output folder; each is written whole or not at all."""
+    """Train as ``config_path`` (TOML) says, or go on from the checkpoint ``resume`` of such a run. Writes ``log.jsonl``
+    and the checkpoints ``latest/`` and ``final/`` below the output folder; each is written whole or not at all. Raises
+    OSError where ``resume`` was not saved by a run."""
     config = load_config(config_path, TrainConfig)
     if resume is not None:
-        config = msgspec.structs.replace(config, initial=resume)
+        config = resumed(config, resume)
     world = World.join()
     trainer = Trainer(config, world, config.shape.total)
     if config.mixture.outline_shown:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 import torch
 
 from codeworld.canvas import InfillRequest
 from codeworld.model import checkpoint
-from codeworld.model.continuation import block_end, go_on, next_indentation
+from codeworld.model.continuation import block_end, go_on, next_indentation, others
 from codeworld.model.infill import CPU, Infiller
 from codeworld.model.reader import Reader, Stopped
 from codeworld.model.tokenizer import CodeTokenizer
@@ -53,25 +54,38 @@ def model(tiny: Path) -> Infiller:
     return Infiller(network, CodeTokenizer(tiny / "tokenizer.json"), "cpu", CPU)
 
 
-def test_the_continuation_is_what_the_stream_predicts(tiny: Path) -> None:
-    """Token by token in the memory, against the whole text read anew."""
-    infiller = model(tiny)
-    prefix = "def total(values):\n    result = 0\n    for value in values:\n"
-    reader = infiller.reader
-    ids, _, logprob = go_on(reader, reader.context(prefix, "\nnot seen", ""), "", 12)
+def read_anew(reader: Reader, prefix: str, ids: list[int]) -> float:
+    """The log-probability of ids behind the prefix, the whole text read token by token by a reader without a past."""
     fresh = Reader(reader.network, reader.tokenizer, 256, 64, 64)
     start = fresh._prefix_ids(prefix, reader.tokenizer.opening(""))[0]
+    base, hidden = fresh.suffix_tokens, []
     with torch.inference_mode():
-        hidden = []
-        for i in range(len(start) + len(ids) - 1):
-            token = torch.tensor([[[*start, *ids][i]]])
-            at = fresh.suffix_tokens + i
-            hidden.append(
-                fresh._run(fresh.network.embed(token), torch.tensor([i]), fresh.suffix_tokens, at, None)
-            )
+        for i, token in enumerate([*start, *ids][:-1]):
+            x = fresh.network.embed(torch.tensor([[token]]))
+            hidden.append(fresh._run(x, torch.tensor([i]), base, base + i, None))
         logprobs = fresh.network.logits(torch.cat(hidden)[len(start) - 1 :]).log_softmax(-1)
-    own = logprobs.gather(1, torch.tensor(ids)[:, None])[:, 0]
-    assert logprob == pytest.approx(float(own.sum()), abs=1e-2)
+    return float(logprobs.gather(1, torch.tensor(ids)[:, None]).sum())
+
+
+PREFIX = "def total(values):\n    result = 0\n    for value in values:\n"
+
+
+def test_the_continuation_is_what_the_stream_predicts(tiny: Path) -> None:
+    reader = model(tiny).reader
+    found = go_on(reader, reader.context(PREFIX, "\nnot seen", ""), "", 12)
+    assert found.logprob_nats == pytest.approx(read_anew(reader, PREFIX, found.ids), abs=1e-2)
+
+
+def test_another_continuation_turns_off_and_is_read_behind_what_both_share(tiny: Path) -> None:
+    reader = model(tiny).reader
+    context = reader.context(PREFIX, "", "")
+    greedy = go_on(reader, context, "", 12)
+    found = others(reader, context, "", greedy, 4, 1e9, 12)
+    assert len(found) == 4
+    for one in found:
+        assert one.ids != greedy.ids
+        assert one.logprob_nats == pytest.approx(read_anew(reader, PREFIX, one.ids), abs=1e-2)
+    assert len(others(reader, context, "", greedy, 4, -1e9, 12)) == 0
 
 
 def test_a_hole_without_a_suffix_is_continued(tiny: Path) -> None:
@@ -82,3 +96,11 @@ def test_a_hole_without_a_suffix_is_continued(tiny: Path) -> None:
         assert block_end("", candidate.text) is None
     with pytest.raises(Stopped):
         infiller.infill(request, lambda: True)
+
+
+def test_a_hole_without_a_suffix_has_alternatives(tiny: Path) -> None:
+    request = InfillRequest(prefix="def f(x):\n    y = x\n", suffix="", shape="span", alternatives=3)
+    infiller = model(tiny)
+    infiller.profile = msgspec.structs.replace(CPU, turn_margin_nats=1e9, continued=12)
+    found = infiller.infill(request).candidates
+    assert len({one.text for one in found}) > 1

@@ -12,7 +12,7 @@ import tree_sitter_python
 from tree_sitter import Language, Parser
 
 from codeworld.model import checkpoint, infill
-from codeworld.model.tokenizer import EOF, CodeTokenizer
+from codeworld.model.tokenizer import EOF, PAD, CodeTokenizer
 from codeworld.training.cuts import SourceFile
 from codeworld.training.pairs import IN_CANVAS, IN_FILL, Mixture, Row, RowBuilder, RowShape
 from codeworld.training.train import Objective
@@ -88,3 +88,16 @@ def test_an_outline_stands_before_its_part_and_is_neither_predicted_nor_cut() ->
         for _, _, fill, end in row.groups:
             assert "import" not in tokenizer.decode(row.ids[fill:end].tolist())
     assert outlines == len(rows) - 1
+
+
+def test_an_outline_of_more_tokens_than_the_row_has_room_for_is_left_out() -> None:
+    """A character of some scripts is several tokens; one such file ended a run after 843 M tokens."""
+    text = "".join(f"def 名字{'長' * 60}{i}(): return {i}\n" for i in range(60))
+    tree = Parser(Language(tree_sitter_python.language())).parse(text.encode())
+    builder = RowBuilder(
+        CodeTokenizer(checkpoint.BUNDLED / "tokenizer.json"), checkpoint.read_labels(checkpoint.BUNDLED),
+        checkpoint.read_config(checkpoint.BUNDLED), RowShape(), Mixture(path_shown=1.0, outline_shown=1.0),
+        random.Random(5),
+    )  # fmt: skip
+    rows = list(builder.rows(iter([SourceFile("a.py", text, tree)])))
+    assert all((row.ids[: RowShape().stream_tokens] != PAD).all() for row in rows[:-1])

@@ -85,6 +85,22 @@ def test_a_run_can_be_shortened_while_it_runs(folder: Path) -> None:
     assert len((folder / "short" / "log.jsonl").read_text().splitlines()) <= 2
 
 
+def test_a_run_goes_on_from_what_it_saved(folder: Path) -> None:
+    config = folder / "again.toml"
+    config.write_text(CONFIG.format(folder=folder, name="again", workers=0))
+    with pytest.raises(OSError, match="progress"):
+        train.run(config, folder / "initial")  # no run saved this one
+    train.run(config)
+    saved = (folder / "again" / "final").rename(folder / "again" / "latest")
+    (saved / train.PROGRESS).write_text("0.5\n")
+    train.run(config, saved)
+    assert float((folder / "again" / "final" / train.PROGRESS).read_text()) == pytest.approx(
+        0.5 + 2 / 3, abs=1e-3
+    )
+    before, after = (checkpoint.read_tensors(folder / "again" / name) for name in ("latest", "final"))
+    assert any((after[name] != before[name]).any() for name in after)
+
+
 def test_a_step_that_cannot_be_dealt_out_is_refused(folder: Path) -> None:
     (folder / "bad.toml").write_text(CONFIG.format(folder=folder, name="bad", workers=0))
     config = train.load_config(folder / "bad.toml", train.TrainConfig)
