@@ -323,6 +323,7 @@ def main() -> int:
     parser.add_argument(
         "--only", default="", help="methods whose name ends so; a pattern for tests and missing"
     )
+    parser.add_argument("--programs", default="", help="a pattern for the sets of programs of tests")
     parser.add_argument(
         "--mined", type=Path, nargs="*", default=[], help="files of benchmarks.mine_syntax_errors"
     )
@@ -336,7 +337,7 @@ def main() -> int:
     given = parser.parse_args()
     infill, model = (None, "") if given.no_model else load_model()
     made = results.stamp(model)
-    run = Run(EVAL, given.rows, model, given.every, given.only, given.minutes)
+    run = Run(EVAL, given.rows, model, given.every, given.only, given.programs, given.minutes)
     for part in given.parts:
         measured = {
             "syntax": lambda: syntax_rows(infill, given.every, given.only),

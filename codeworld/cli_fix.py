@@ -11,18 +11,17 @@ from rich.console import Console
 from rich.syntax import Syntax
 
 from codeworld.backend import open_model
+from codeworld.cli_progress import bar
 from codeworld.canvas import InfillReply, InfillRequest, Reject
 from codeworld.context.secrets import mask
 from codeworld.errors import BadInput, CommandError
 from codeworld.repair.edits import Fix
 from codeworld.repair.repair import Settings, repair
+from codeworld.repair.with_tests import repair_with_tests
 from codeworld.source import project_root
 from codeworld.summary.cache import write_atomically
-from codeworld.testgen.observing import observer
 from codeworld.verify import type_check
 from codeworld.verify.project_tests import ProjectTests
-
-_FIRST_TESTS = 16  # programs: whole test suites are slow
 
 
 class Repaired(msgspec.Struct, frozen=True):
@@ -70,7 +69,7 @@ def fix(
     compare = type_check.comparison(root, path, text) if types else None
     if types and compare is None:
         raise BadInput(f"no type checker is configured and installed in {root}")
-    settings = Settings(describe=describe, two_edits=tests is not None, least_tests=_FIRST_TESTS)
+    settings = Settings(describe=describe)
     if threshold is not None:
         settings = msgspec.structs.replace(settings, threshold=threshold)
     reader, degraded = None, ""
@@ -78,16 +77,15 @@ def fix(
         reader = _Reader(in_process)
     except CommandError as error:
         degraded = str(error)
+    infill = reader.infill if reader else None
     try:
-        found = repair(
-            text,
-            infill=reader.infill if reader else None,
-            judge=tests.judge if tests else None,
-            trace=tests.trace if tests else None,
-            observe=observer(tests, text) if tests else None,
-            types=compare,
-            settings=settings,
-        )
+        if tests is None:
+            found = repair(text, infill=infill, types=compare, settings=settings)
+        else:
+            with bar() as progress:
+                found = repair_with_tests(
+                    text, tests, infill=infill, types=compare, settings=settings, progress=progress
+                )
     finally:
         if reader is not None:
             reader.close()

@@ -38,7 +38,7 @@ async def find_fixes(
     """Repair ``text`` in a thread of its own; cancelling the caller stops it. Without the engine, the order of the
     repairs is the prior's."""
     from codeworld.repair.repair import repair
-    from codeworld.testgen.observing import observer
+    from codeworld.repair.with_tests import repair_with_tests
 
     stop = threading.Event()
     infill = bridge(server, asyncio.get_running_loop(), stop) if with_model else None
@@ -47,17 +47,9 @@ async def find_fixes(
         return stop.is_set() or is_cancelled()
 
     def work() -> list[Fix] | Reject:
-        return repair(
-            text,
-            infill=infill,
-            judge=tests.judge if tests else None,
-            trace=tests.trace if tests else None,
-            observe=observer(tests, text, should_stop) if tests else None,
-            types=types,
-            settings=settings,
-            should_stop=should_stop,
-            progress=report,
-        )
+        given = {"infill": infill, "types": types, "settings": settings}
+        given |= {"should_stop": should_stop, "progress": report}
+        return repair(text, **given) if tests is None else repair_with_tests(text, tests, **given)
 
     try:
         return await in_background("repair", work)

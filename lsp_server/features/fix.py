@@ -53,7 +53,7 @@ async def fix(
     from codeworld.repair.repair import Settings
 
     text, loop = document.text, asyncio.get_running_loop()
-    settings = Settings(describe=describe, two_edits=bool(test), least_tests=16)
+    settings = Settings(describe=describe)
     async with progress(server, "Codeworld: looking for a fix", cancellable=True) as bar:
         try:
             found = await find_fixes(
