@@ -1,10 +1,10 @@
-"""Type errors that people fixed (PyTyDefects, MIT): ``python -m benchmarks.type_errors PYTY MIRRORS [--set test|rest]``.
+"""Type errors that people fixed (PyTyDefects, MIT): ``python -m benchmarks.type_errors PYTY MIRRORS [--set …]``.
 
 PYTY is a clone of sola-st/PyTy, MIRRORS a folder of ``owner+name/repo`` histories; of the dataset, the errors whose
-repositories are there are taken: the text before the fix, and after its one hunk. The set's own checker and its projects'
-dependencies are not needed: mypy judges the file alone. An error counts where mypy sees it: something that it reports is
-gone with the human fix, and nothing is new. A repair is right in the dataset's own sense: the error is gone, and nothing
-is new; how many are the human's own text is said, too.
+repositories are there are taken: the text before the fix, and after its one hunk. The set's own checker and its
+projects' dependencies are not needed: mypy judges the file alone. An error counts where mypy sees it: something that it
+reports is gone with the human fix, and nothing is new. A repair is right in the dataset's own sense: the error is gone,
+and nothing is new; how many are the human's own text is said, too.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ from benchmarks import results
 from benchmarks.repair import Row, dump, save
 from benchmarks.results import Figures, quantile, share
 from codeworld.canvas import Reject
-from codeworld.repair.type_edits import Complaint
 from codeworld.repair.typed import repair_types
+from codeworld.verify.type_check import Complaint
 
 _TEST_SET = "src/output/test_data_baseline_top50_pyter_comparison.json"
 _NAME = re.compile(r".*/dd_out_(.+)_([0-9a-f]{7})\.json")
@@ -75,7 +75,9 @@ def cases(pyty: Path, mirrors: Path, wanted: str) -> Iterator[Case]:
     test = {_key(one) for one in json.loads(_shown(pyty, f"HEAD:{_TEST_SET}") or "[]")}
     here = {name.replace("+", "-", 1): mirrors / name / "repo" for name in os.listdir(mirrors)}
     listed = subprocess.run(
-        ["git", "-C", str(pyty), "ls-tree", "-r", "--name-only", "HEAD", "src/Input"], capture_output=True, text=True
+        ["git", "-C", str(pyty), "ls-tree", "-r", "--name-only", "HEAD", "src/Input"],
+        capture_output=True,
+        text=True,
     )
     seen = set[str]()
     for name in listed.stdout.splitlines():
@@ -110,7 +112,9 @@ def _patched(before: str, hunk: str) -> str | None:
     if start is None or [line.rstrip() for line in lines[int(start[1]) - 1 :][: len(old)]] != old:
         return None
     at = int(start[1]) - 1
-    return "\n".join([*lines[:at], *(one[1:] for one in changed if one[:1] in (" ", "+")), *lines[at + len(old) :]])
+    return "\n".join(
+        [*lines[:at], *(one[1:] for one in changed if one[:1] in (" ", "+")), *lines[at + len(old) :]]
+    )
 
 
 def seen_error(case: Case, mypy: Mypy) -> Complaint | None:
@@ -142,7 +146,9 @@ def measure(found: list[tuple[Case, Complaint]], mypy: Mypy) -> Figures:
         exact += any(same[:1])
         top += any(same)
         shown = offered[0].kind if offered else fixes
-        print(f"{case.rule} | {complaint.message[:100]} | {shown} {any(same[:1])}", file=sys.stderr, flush=True)
+        print(
+            f"{case.rule} | {complaint.message[:100]} | {shown} {any(same[:1])}", file=sys.stderr, flush=True
+        )
     count = len(found)
     return {
         "errors": count,
@@ -171,7 +177,13 @@ def main() -> int:
         found = [(case, one) for case in every if (one := seen_error(case, mypy)) is not None]
         name = f"PyTyDefects, {given.set}, seen by mypy in {len(found)} of {len(every)} files"
         figures = measure(found, mypy)
-    row = Row("types", "what the message suggests and enumeration", name, figures, f"{made.command}, {made.commit[:10]}, no model, {made.date}")
+    row = Row(
+        "types",
+        "what the message suggests and enumeration",
+        name,
+        figures,
+        f"{made.command}, {made.commit[:10]}, no model, {made.date}",
+    )
     print(f"{row.programs}: {figures}")
     save(given.out, [row], "")
     return 0

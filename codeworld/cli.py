@@ -165,7 +165,9 @@ def fix(
     types: Annotated[
         bool,
         typer.Option(
-            "--types", help="The project's type checker may find no new error; runs in the sandbox."
+            "--types",
+            help="The project's type checker may find no new error, or, without --test, its errors are"
+            " repaired; runs in the sandbox.",
         ),
     ] = False,
     write: Annotated[bool, typer.Option("--write", help="Change FILE.")] = False,
@@ -176,7 +178,8 @@ def fix(
     no_engine: InProcess = False,
     json: Json = False,
 ) -> None:
-    """Repair a file: one that does not parse, or, with --test, one whose test fails. Only what was verified is
+    """Repair a file: one that does not parse, with --test one whose test fails, with --types one that the type
+    checker complains about. Only what was verified is
     offered."""
     from codeworld import cli_fix, source
 

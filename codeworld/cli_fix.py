@@ -11,12 +11,14 @@ from rich.console import Console
 from rich.syntax import Syntax
 
 from codeworld.backend import open_model
-from codeworld.cli_progress import bar
 from codeworld.canvas import InfillReply, InfillRequest, Reject
+from codeworld.cli_progress import bar
 from codeworld.context.secrets import mask
 from codeworld.errors import BadInput, CommandError
 from codeworld.repair.edits import Fix
-from codeworld.repair.repair import Settings, repair
+from codeworld.repair.localise import fault
+from codeworld.repair.repair import Settings
+from codeworld.repair.typed import repair_complaints
 from codeworld.repair.with_tests import repair_with_tests
 from codeworld.source import project_root
 from codeworld.summary.cache import write_atomically
@@ -66,9 +68,17 @@ def fix(
     """Repair ``text``, the content of ``path``. Raises BadInput for a test that cannot be run, and CommandError."""
     root = project_root(path)
     tests = ProjectTests(path, root, test) if test else None
-    compare = type_check.comparison(root, path, text) if types else None
-    if types and compare is None:
+    checker = type_check.find(root) if types else None
+    if types and checker is None:
         raise BadInput(f"no type checker is configured and installed in {root}")
+    if checker is not None and tests is None and not describe and fault(text) is None:
+        with bar() as progress:
+            least = Settings().threshold if threshold is None else threshold
+            found = repair_complaints(
+                text, lambda one: checker.complaints(path, one), threshold=least, progress=progress
+            )
+        return _repaired(path, found)
+    compare = type_check.comparison(root, path, text) if types else None
     settings = Settings(describe=describe)
     if threshold is not None:
         settings = msgspec.structs.replace(settings, threshold=threshold)
@@ -79,17 +89,19 @@ def fix(
         degraded = str(error)
     infill = reader.infill if reader else None
     try:
-        if tests is None:
-            found = repair(text, infill=infill, types=compare, settings=settings)
-        else:
-            with bar() as progress:
-                found = repair_with_tests(
-                    text, tests, infill=infill, types=compare, settings=settings, progress=progress
-                )
+        with bar() as progress:
+            found = repair_with_tests(
+                text, tests, infill=infill, types=compare, settings=settings, progress=progress
+            )
     finally:
         if reader is not None:
             reader.close()
-    missing = tests.missing if tests else ()
+    return _repaired(path, found, tests.missing if tests else (), degraded)
+
+
+def _repaired(
+    path: Path, found: list[Fix] | Reject, missing: tuple[str, ...] = (), degraded: str = ""
+) -> Repaired:
     if isinstance(found, Reject):
         return Repaired(str(path), [], f"{found.reason} {found.detail}".strip(), missing, degraded)
     return Repaired(str(path), found, "", missing, degraded)

@@ -37,7 +37,6 @@ async def find_fixes(
 ) -> list[Fix] | Reject:
     """Repair ``text`` in a thread of its own; cancelling the caller stops it. Without the engine, the order of the
     repairs is the prior's."""
-    from codeworld.repair.repair import repair
     from codeworld.repair.with_tests import repair_with_tests
 
     stop = threading.Event()
@@ -47,9 +46,15 @@ async def find_fixes(
         return stop.is_set() or is_cancelled()
 
     def work() -> list[Fix] | Reject:
-        given = {"infill": infill, "types": types, "settings": settings}
-        given |= {"should_stop": should_stop, "progress": report}
-        return repair(text, **given) if tests is None else repair_with_tests(text, tests, **given)
+        return repair_with_tests(
+            text,
+            tests,
+            infill=infill,
+            types=types,
+            settings=settings,
+            should_stop=should_stop,
+            progress=report,
+        )
 
     try:
         return await in_background("repair", work)

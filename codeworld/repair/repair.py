@@ -32,8 +32,8 @@ _BLANKS = re.compile(r"(?<=\S)[ \t]+")  # but for indentation
 class Settings(msgspec.Struct, frozen=True):
     """``threshold``: least confidence of a fix that is offered. ``scope``: where the fault is looked for in a program
     that parses, and how. ``describe``: what the program should do, for the model. ``two_edits``: whether pairs of edits
-    are tried where no single one passes the tests. ``least_tests`` programs are also run when one of the first passes, to
-    see whether others do: then it may be chance. Time that is up ends the trial of programs; confidence is lower then."""
+    are tried where no single one passes the tests. ``least_tests`` programs are also run when one of the first passes,
+    to see whether others do: then it may be chance. No program is run after ``tests_s``: less is sure then."""
 
     threshold: float = 0.5
     most_fixes: int = 3

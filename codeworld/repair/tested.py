@@ -58,11 +58,11 @@ class Trial(NamedTuple):
 
 
 class Judged(NamedTuple):
-    """``passed`` the tests; ``count`` programs were judged, ``mass`` is the weight of their proposals, and ``likely``
+    """``passed`` the tests; ``number`` programs were judged, ``mass`` is the weight of their proposals, and ``likely``
     the weight that others which are not run may be expected to pass with."""
 
     passed: list[Candidate]
-    count: int
+    number: int
     mass: float
     likely: float = 0.0
 
@@ -102,10 +102,10 @@ def _judged(candidates: Sequence[Candidate], counts: Sequence[int], trial: Trial
     likely = [one for one, count in zip(candidates, counts, strict=False) if count == _total(trial)]
     unlikely = [one for one, count in zip(candidates, counts, strict=False) if count < _total(trial)]
     done = _passing(likely, trial._replace(least=_LEAST_LIKELY))
-    unrun = _mass(one.proposal for one in likely[done.count :])
+    unrun = _mass(one.proposal for one in likely[done.number :])
     mass = done.mass + unrun + _mass(one.proposal for one in unlikely)
-    rate = len(done.passed) / max(1, done.count)
-    return Judged(done.passed, done.count + len(unlikely), mass, rate * unrun)
+    rate = len(done.passed) / max(1, done.number)
+    return Judged(done.passed, done.number + len(unlikely), mass, rate * unrun)
 
 
 def _passing(candidates: Sequence[Candidate], trial: Trial) -> Judged:
@@ -133,7 +133,7 @@ def _confident(text: str, judged: Judged, whole: float, trial: Trial) -> list[Fi
     groups = dict[object, list[int]]()
     for at, one in enumerate(passed):
         groups.setdefault(seen[at] if seen and _works(seen[at]) else one.text, []).append(at)
-    easy = len(groups) / (judged.count + 2)
+    easy = len(groups) / (judged.number + 2)
     elsewhere = max(0.0, whole * (1 + _NONE_OF_THEM) - judged.mass)
     total = sum(weights) + easy * elsewhere + judged.likely
     fixes = list[Fix]()
@@ -182,7 +182,13 @@ def _pairs(
     second = list(range(len(tried))) if closer else first
     chosen = set(first)
     ranked = sorted(
-        (tried[at].proposal.cost + tried[other].proposal.cost + min(closer.get(at, 0), closer.get(other, 0)), at, other)
+        (
+            tried[at].proposal.cost
+            + tried[other].proposal.cost
+            + min(closer.get(at, 0), closer.get(other, 0)),
+            at,
+            other,
+        )
         for at in first
         for other in second
         if at < other or other not in chosen

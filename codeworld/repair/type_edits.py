@@ -1,7 +1,8 @@
 """What may be meant where a type checker complains: another annotation, a converted value, a name that is there.
 
 Checkers quote types and names in their messages; what is quoted, and the annotations that the complaint can be about,
-are what the proposals are made of. Annotations are never taken away, nor made ``Any``: that would only silence the checker.
+are what the proposals are made of. Annotations are never taken away, nor made ``Any``: that would only silence the
+checker.
 """
 
 from __future__ import annotations
@@ -16,28 +17,28 @@ from difflib import get_close_matches
 import msgspec
 
 from codeworld.repair.edits import Edit, Proposal
-from codeworld.repair.program import Found, Program, change, own_nodes
+from codeworld.repair.program import Found, Program, change
 from codeworld.repair.tree_edits import tree_neighbours
+from codeworld.verify.type_check import Complaint
 
 _QUOTED = re.compile(r'"([^"]*)"|`([^`]*)`')
-_GOT = re.compile(r'(?:has type|got|has incompatible type|is used as type|type of) (?:implicit return value of )?["`]([^"`]*)["`]')
-_EXPECTED = re.compile(r'(?:expected|Expected|variable has type|supertype defines the argument type as|parameter has type) ["`]([^"`]*)["`]')
+_GOT = re.compile(
+    r'(?:has type|got|has incompatible type|is used as type|type of) (?:implicit return value of )?["`]([^"`]*)["`]'
+)
+_EXPECTED = re.compile(
+    r"(?:expected|Expected|variable has type|supertype defines the argument type as|parameter has type)"
+    r' ["`]([^"`]*)["`]'
+)
 _WORD = re.compile(r"[A-Za-z_][\w.]*")
 _CONVERTERS = ("str", "int", "float", "bool", "list", "tuple", "dict", "set", "bytes")
 _AS_TYPE = {"any": "Any", "callable": "Callable", "np.array": "np.ndarray", "numpy.array": "numpy.ndarray"}
 _AS_TYPE |= {"array": "ndarray", "iter": "Iterator", "torch.tensor": "torch.Tensor", "object": "type"}
+_RENAMED = {"unicode": "str", "basestring": "str", "xrange": "range", "long": "int", "raw_input": "input"}
 _TYPING = frozenset(typing.__all__)
 _OF_NEIGHBOURS = 3.0  # cost added to what knows nothing of the message
 _FAR = 1.5  # and to an annotation elsewhere
 
 Function = ast.FunctionDef | ast.AsyncFunctionDef
-
-
-class Complaint(msgspec.Struct, frozen=True):
-    """An error that a type checker reports for a ``line`` (from 0)."""
-
-    line: int
-    message: str
 
 
 def type_proposals(program: Program, complaint: Complaint) -> list[Proposal]:
@@ -113,42 +114,51 @@ def _returns(program: Program, complaint: Complaint) -> Found:
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and got and had:
             target = node.targets[0]
             name = program.of_node(target)
-            if isinstance(target, (ast.Name, ast.Attribute)) and name in words and node.lineno <= complaint.line:
+            if (
+                isinstance(target, (ast.Name, ast.Attribute))
+                and name in words
+                and node.lineno <= complaint.line
+            ):
                 types = (_optional(program, had),) if got == "None" else (_union(program, had, got),)
                 types = (_optional(program, got),) if had == "None" else types
                 for one in types:
-                    yield change(program.end(target), program.end(target), f": {one}", "types: annotated", 1.6)
+                    yield change(
+                        program.end(target), program.end(target), f": {one}", "types: annotated", 1.6
+                    )
 
 
 def _invalid_types(program: Program, complaint: Complaint) -> Found:
     """What is no type, where a type belongs."""
     for note in _all_annotations(program):
-        if note.lineno - 1 != complaint.line and not ("type" in complaint.message and _near(note, complaint)):
-            continue
-        for node in ast.walk(note):
-            if not isinstance(node, ast.expr):
-                continue
-            own, start, end = program.of_node(node), program.start(node), program.end(node)
-            if own in _AS_TYPE:
-                yield change(start, end, _AS_TYPE[own], "types: valid type", 0.2)
-            if isinstance(node, ast.List) and len(node.elts) == 1 and node is note:
-                yield change(start, end, f"List[{program.of_node(node.elts[0])}]", "types: valid type", 0.5)
-            if isinstance(node, ast.Tuple) and own.startswith("("):
-                yield change(start, end, f"Tuple[{own[1:-1].rstrip(', ')}]", "types: valid type", 0.5)
-            if isinstance(node, ast.Call):
-                yield change(start, end, program.of_node(node.func), "types: valid type", 0.6)
-            if isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple):
-                parts = [program.of_node(one) for one in node.slice.elts]
-                head = program.of_node(node.value)
-                yield change(start, end, f"{head}[Union[{', '.join(parts)}]]", "types: valid type", 0.8)
-                yield change(start, end, f"{head}[{parts[0]}]", "types: valid type", 1.0)
-                if head.split(".")[-1] in ("Tuple", "tuple", "Callable"):
-                    yield change(start, end, f"{head}[[{', '.join(parts[:-1])}], {parts[-1]}]", "types: valid type", 1.2)
-            if isinstance(node, (ast.Name, ast.Attribute)):
-                yield change(start, end, f"type[{own}]" if own == "type" else f"{own}.{own.split('.')[-1].title()}", "types: valid type", 2.0)  # a module for its class
-            if isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
-                sides = f"{program.of_node(node.left)}, {program.of_node(node.right)}"
-                yield change(start, end, f"Union[{sides}]", "types: valid type", 0.9)
+        if note.lineno - 1 == complaint.line or ("type" in complaint.message and _near(note, complaint)):
+            for node in ast.walk(note):
+                if isinstance(node, ast.expr):
+                    start, end = program.start(node), program.end(node)
+                    for new, cost in _valid_types(program, node):
+                        yield change(start, end, new, "types: valid type", cost)
+
+
+def _valid_types(program: Program, node: ast.expr) -> Iterator[tuple[str, float]]:
+    """What may be meant by an expression in an annotation, with its cost."""
+    own = program.of_node(node)
+    if own in _AS_TYPE:
+        yield _AS_TYPE[own], 0.2
+    if isinstance(node, ast.List) and len(node.elts) == 1:
+        yield f"List[{program.of_node(node.elts[0])}]", 0.5
+    elif isinstance(node, ast.Tuple) and own.startswith("("):
+        yield f"Tuple[{own[1:-1].rstrip(', ')}]", 0.5
+    elif isinstance(node, ast.Call):
+        yield program.of_node(node.func), 0.6
+    elif isinstance(node, ast.BinOp) and isinstance(node.op, ast.BitOr):
+        yield f"Union[{program.of_node(node.left)}, {program.of_node(node.right)}]", 0.9
+    elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple):
+        head, parts = program.of_node(node.value), [program.of_node(one) for one in node.slice.elts]
+        yield f"{head}[Union[{', '.join(parts)}]]", 0.8
+        yield f"{head}[{parts[0]}]", 1.0
+        if head.split(".")[-1] == "Callable":
+            yield f"{head}[[{', '.join(parts[:-1])}], {parts[-1]}]", 0.7
+    elif isinstance(node, (ast.Name, ast.Attribute)):  # a module for its class
+        yield f"{own}.{own.split('.')[-1].title()}", 2.0
 
 
 def _values(program: Program, complaint: Complaint) -> Found:
@@ -156,14 +166,20 @@ def _values(program: Program, complaint: Complaint) -> Found:
     expected = _plain(_first(_EXPECTED, complaint))
     heads = {one.split("[")[0].strip().lower() for one in re.split(r"[|,]", expected)}
     for node in ast.walk(program.tree):
-        if not isinstance(node, ast.expr) or node.lineno - 1 != complaint.line or not isinstance(getattr(node, "ctx", ast.Load()), ast.Load):
+        if (
+            not isinstance(node, ast.expr)
+            or node.lineno - 1 != complaint.line
+            or not isinstance(getattr(node, "ctx", ast.Load()), ast.Load)
+        ):
             continue
         own, start, end = program.of_node(node), program.start(node), program.end(node)
         if isinstance(node, ast.Tuple) and len(node.elts) == 1:
             yield change(start, end, program.of_node(node.elts[0]), "types: no tuple", 0.3)
         if isinstance(node, (ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.BinOp, ast.Constant)):
             for head in heads & set(_CONVERTERS):
-                yield change(start, end, f"{head}({own})", "types: converted", 1.4 + 0.1 * isinstance(node, ast.BinOp))
+                yield change(
+                    start, end, f"{head}({own})", "types: converted", 1.4 + 0.1 * isinstance(node, ast.BinOp)
+                )
             if "list" in heads or "sequence" in heads:
                 yield change(start, end, f"[{own}]", "types: in a list", 1.8)
         if isinstance(node, ast.Constant) and isinstance(node.value, int) and "str" in heads:
@@ -178,7 +194,9 @@ def _values(program: Program, complaint: Complaint) -> Found:
 
 def _names(program: Program, complaint: Complaint) -> Found:
     """Another name that is known there, the import that is missing, or a value before it is used."""
-    match = re.search(r'[Nn]ame ["`]([\w.]+)["`] (?:is not defined|may be undefined|is used)', complaint.message)
+    match = re.search(
+        r'[Nn]ame ["`]([\w.]+)["`] (?:is not defined|may be undefined|is used)', complaint.message
+    )
     if match is None:
         return
     name = match[1]
@@ -192,19 +210,20 @@ def _names(program: Program, complaint: Complaint) -> Found:
     for node in uses:
         start, end = program.start(node), program.end(node)
         close = get_close_matches(name, sorted(known - {name}), 4, 0.5)
-        yield from (change(start, end, one, "types: known name", 1.0 + 0.3 * at) for at, one in enumerate(close))
+        yield from (
+            change(start, end, one, "types: known name", 1.0 + 0.3 * at) for at, one in enumerate(close)
+        )
         yield change(start, end, f"self.{name}", "types: attribute", 1.6)
-        for old, new in (("unicode", "str"), ("basestring", "str"), ("xrange", "range"), ("long", "int"), ("raw_input", "input"), ("reduce", "functools.reduce"), ("unichr", "chr")):
-            if name == old:
-                yield change(start, end, new, "types: known name", 0.4)
+        if name in _RENAMED:
+            yield change(start, end, _RENAMED[name], "types: known name", 0.4)
     for function in ast.walk(program.tree):
         if isinstance(function, Function) and _covers(function, complaint.line + 1):
             first = next((one for one in function.body if not _is_docstring(one)), None)
             if first is not None and not isinstance(first, Function):
-                start = program.starts[first.lineno - 1] if len(program.source) == len(program.text) else None
-                if start is not None:
-                    indent = " " * first.col_offset
-                    yield change(start, start, f"{indent}{name} = None\n", "types: set before", 2.4)
+                start = program.start(first) - first.col_offset
+                yield change(
+                    start, start, f"{' ' * first.col_offset}{name} = None\n", "types: set before", 2.4
+                )
 
 
 def _imported(program: Program, one: Proposal) -> Proposal:

@@ -11,12 +11,14 @@ import msgspec
 from codeworld.canvas import Reject
 from codeworld.repair.edits import Fix, apply
 from codeworld.repair.program import Program
-from codeworld.repair.type_edits import Complaint, type_proposals
+from codeworld.repair.type_edits import type_proposals
 from codeworld.repair.verify import check
+from codeworld.verify.type_check import Complaint
 
 # What a checker says of a text; None without an answer.
 Checker = Callable[[str], Sequence[Complaint] | None]
 
+_MOST_COMPLAINTS = 5  # that are tried to repair, where nobody names one
 _MOST_CHECKED = 40  # texts: a checker takes a second for each
 _MOST_FIXES = 3
 _STRANGE = 2.0  # cost of a fix that is as likely to be none of ours
@@ -61,6 +63,31 @@ def repair_types(
     return _shared(found) if found else Reject("no-candidate")
 
 
+def repair_complaints(
+    text: str,
+    checker: Checker,
+    *,
+    threshold: float = 0.5,
+    should_stop: Callable[[], bool] = lambda: False,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Fix] | Reject:
+    """Fixes of the first complaint about ``text`` that can be repaired with confidence; see ``repair_types``."""
+    said = checker(text)
+    refused = Reject("no-answer") if said is None else Reject("nothing-wrong", "the type checker is content")
+    for one in (said or ())[:_MOST_COMPLAINTS]:
+        found = repair_types(text, one, checker, should_stop=should_stop, progress=progress)
+        if not isinstance(found, Reject):
+            sure = [fix for fix in found if fix.confidence >= threshold]
+            if sure:
+                return sure
+            refused = Reject("below-threshold", f"{found[0].confidence:.2f} < {threshold:.2f}")
+        elif found.reason == "cancelled":
+            return found
+        else:
+            refused = found
+    return refused
+
+
 def _is_better(before: Counter[str], complaint: Complaint, after: Sequence[Complaint] | None) -> bool:
     if after is None:
         return False
@@ -70,7 +97,6 @@ def _is_better(before: Counter[str], complaint: Complaint, after: Sequence[Compl
 
 def _shared(found: Sequence[tuple[float, Fix]]) -> list[Fix]:
     """With the confidence that the costs of those which pass give them."""
-
 
     whole = sum(math.exp(-cost) for cost, _ in found) + math.exp(-_STRANGE)
     return [msgspec.structs.replace(fix, confidence=round(math.exp(-cost) / whole, 4)) for cost, fix in found]

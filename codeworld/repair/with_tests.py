@@ -22,7 +22,7 @@ _SCOPE = Scope(most_lines=0, most_gaps=0, writes=False)
 
 def repair_with_tests(
     text: str,
-    tests: ProjectTests,
+    tests: ProjectTests | None,
     *,
     infill: Infill | None = None,
     types: Comparison | None = None,
@@ -30,17 +30,19 @@ def repair_with_tests(
     should_stop: Callable[[], bool] = lambda: False,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Fix] | Reject:
-    """As ``repair``, judged by ``tests``; one edit or, where none passes, two. Raises BadInput when the tests cannot be
-    run, OSError when no sandbox can be started, and what ``infill`` raises."""
+    """As ``repair``, judged by ``tests`` if there are any: one edit or, where none passes, two. Raises BadInput when
+    the tests cannot be run, OSError when no sandbox can be started, and what ``infill`` raises."""
+    if tests is not None:
+        settings = msgspec.structs.replace(settings, scope=_SCOPE, two_edits=True)
     return repair(
         text,
         infill=infill,
-        judge=tests.judge,
-        trace=tests.trace,
-        observe=observer(tests, text, should_stop),
-        screen=screen(tests, text, should_stop),
+        judge=tests.judge if tests else None,
+        trace=tests.trace if tests else None,
+        observe=observer(tests, text, should_stop) if tests else None,
+        screen=screen(tests, text, should_stop) if tests else None,
         types=types,
-        settings=msgspec.structs.replace(settings, scope=_SCOPE, two_edits=True),
+        settings=settings,
         should_stop=should_stop,
         progress=progress,
     )

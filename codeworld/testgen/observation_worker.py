@@ -96,11 +96,13 @@ def _digest(text: str) -> str:
 
 
 def stop(number: int, frame: object) -> None:
+    """Signal handler of ``limited``."""
     raise _Hung
 
 
 @contextlib.contextmanager
 def limited(limit_s: float) -> Any:
+    """End what is done within by an exception after ``limit_s`` of processor time."""
     signal.setitimer(signal.ITIMER_PROF, limit_s, limit_s)  # again and again: some programs catch everything
     try:
         yield

@@ -89,9 +89,7 @@ class Screen:
         return [*bytes.fromhex(said[-2])] if len(said) > 2 else []  # nothing where it was stopped
 
 
-def screen(
-    tests: ProjectTests, text: str, should_stop: Callable[[], bool] = lambda: False
-) -> Screen | None:
+def screen(tests: ProjectTests, text: str, should_stop: Callable[[], bool] = lambda: False) -> Screen | None:
     """For the file that ``tests`` judge programs for, whose content is ``text``; None where no test has an example."""
     try:
         tree = ast.parse(text)

@@ -41,7 +41,9 @@ def satisfied(program: str, examples: list[tuple[CodeType, ...]], names: dict[st
     return found
 
 
-def _in_child(programs: list[str], examples: list[tuple[CodeType, ...]], names: dict[str, Any], end_s: float) -> bytes:
+def _in_child(
+    programs: list[str], examples: list[tuple[CodeType, ...]], names: dict[str, Any], end_s: float
+) -> bytes:
     """A byte for each program until one ends the child or time is up."""
     reading, writing = os.pipe()
     child = os.fork()
