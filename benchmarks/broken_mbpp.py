@@ -38,14 +38,24 @@ class Broken(msgspec.Struct):
 
     def trace(self, text: str) -> Trace:
         """What each visible assert runs of ``text``, as a project's own pytest tests."""
+        with self.project() as tests:
+            return tests.trace(text)
+
+    @contextmanager
+    def project(self) -> Iterator[ProjectTests]:
+        """The visible asserts as the pytest tests of a project with the program as its one module."""
         name, *asserts = self.visible.split("\n")
+        called = name.removeprefix("candidate = ")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "solution.py")
-            path.write_text(text)
-            tests = [f"def test_{i}():\n    {one}\n" for i, one in enumerate(asserts)]
-            Path(folder, "test_solution.py").write_text("\n".join(["from solution import *", name, *tests]))
+            path.write_text(self.text)
+            tests = [
+                f"def test_{i}():\n    {one.replace('candidate(', f'{called}(')}\n"
+                for i, one in enumerate(asserts)
+            ]
+            Path(folder, "test_solution.py").write_text("\n".join(["from solution import *", *tests]))
             command = f"{sys.executable} -m pytest -q -p no:asyncio -p no:lsp"
-            return ProjectTests(path, Path(folder), command, wall_s=20.0).trace(text)
+            yield ProjectTests(path, Path(folder), command, wall_s=20.0)
 
     @contextmanager
     def observing(self) -> Iterator[tuple[Observing, Screen | None]]:

@@ -2,8 +2,8 @@
 
 Parts: ``syntax`` (DebugBench programs that do not parse), ``mined`` (syntax errors that people committed; see
 benchmarks.mine_syntax_errors), ``logic`` (the other DebugBench programs, without tests), ``tests`` (MBPP solutions
-broken by one and by two token edits, half of the tests visible), ``missing`` (MBPP solutions with a statement left
-out), ``attempts`` (is any fix offered that fails its
+broken by one and by two token edits, half of the tests visible), ``served`` (the same by what ``codeworld fix --test``
+calls), ``missing`` (MBPP solutions with a statement left out), ``attempts`` (is any fix offered that fails its
 verification?). Each part replaces its own rows in docs/results/repair.{md,json}.
 """
 
@@ -28,7 +28,7 @@ import msgspec
 
 from benchmarks import results
 from benchmarks.broken_mbpp import damaged, solutions_of
-from benchmarks.repair_mbpp import Run, missing_rows, tests_rows
+from benchmarks.repair_mbpp import Run, missing_rows, served_rows, tests_rows
 from benchmarks.results import Figures, quantile, share
 from codeworld.canvas import Reject
 from codeworld.repair.edits import Proposal, apply, difference
@@ -316,7 +316,7 @@ def main() -> int:
     """Measure the parts, one after the other."""
     parser = argparse.ArgumentParser(prog="benchmarks.repair", description=__doc__)
     parser.add_argument(
-        "parts", nargs="+", choices=["syntax", "mined", "logic", "tests", "missing", "attempts"]
+        "parts", nargs="+", choices=["syntax", "mined", "logic", "tests", "served", "missing", "attempts"]
     )
     parser.add_argument("--every", type=int, default=1, help="take every n-th program")
     parser.add_argument("--no-model", action="store_true")
@@ -344,6 +344,7 @@ def main() -> int:
             "mined": lambda: mined_rows(infill, given.every, given.only, given.mined),
             "logic": lambda: logic_rows(infill, given.every, given.only),
             "tests": lambda: tests_rows(infill, run),
+            "served": lambda: served_rows(infill, run),
             "missing": lambda: missing_rows(infill, run),
             "attempts": lambda: attempts_rows(infill, given.every),
         }[part]()

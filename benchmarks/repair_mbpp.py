@@ -21,6 +21,7 @@ from codeworld.repair.logic_search import Scope
 from codeworld.repair.rank import Infill
 from codeworld.repair.repair import Settings, repair
 from codeworld.repair.verify import Judge
+from codeworld.repair.with_tests import repair_with_tests
 from codeworld.training.execution import run_programs
 
 # Of processor time: on a busy machine the clock would end programs that are right.
@@ -69,6 +70,24 @@ def tests_rows(infill: Infill | None, run: Run) -> Iterator[tuple[str, str, Figu
         if re.search(run.programs, programs):
             cases = broken_programs(run.folder, edits, judge_by, run.every, visible)
             yield from _rows(programs, cases, infill, run)
+
+
+def served_rows(infill: Infill | None, run: Run) -> Iterator[tuple[str, str, Figures]]:
+    """What ``codeworld fix --test`` does, with its own budget and its own runs of pytest in the sandbox."""
+    end_s, tried = time.monotonic() + 60 * run.minutes if run.minutes else float("inf"), list[Tried]()
+    for number, case in enumerate(broken_programs(run.folder, 1, judge_by, run.every)):
+        if time.monotonic() > end_s:
+            break
+        begin = time.perf_counter()
+        with case.project() as tests:
+            found = repair_with_tests(case.text, tests, infill=infill, settings=Settings(threshold=0.0))
+        wall_ms = 1e3 * (time.perf_counter() - begin)
+        best = None if isinstance(found, Reject) else found[0]
+        right = best is not None and judge_by(case.hidden)([best.text])[0]
+        sure = -1.0 if best is None else best.confidence
+        tried.append(Tried("", number, "", run.model, sure, right, wall_ms))
+        print(f"\r{number + 1}: {sure} {right} {wall_ms:.0f} ms", end="", file=sys.stderr, flush=True)
+    yield "as served", "MBPP, 1 edits", _figures(tried)
 
 
 def missing_rows(infill: Infill | None, run: Run) -> Iterator[tuple[str, str, Figures]]:
