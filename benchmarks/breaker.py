@@ -1,9 +1,9 @@
 """Are the model's own mistakes more like people's than enumerated ones? ``python -m benchmarks.breaker FIXES.jsonl``.
 
-FIXES is of benchmarks.mine_line_fixes. In the text after each fix, somewhere in the same function, one bug is made by the
-learned breaker (codeworld.training.breaker) and one by an enumerated neighbour of the tree, drawn at random. Of the three,
-the person's, the learned and the enumerated one: how much more surprising the reader finds the broken line than the line
-as it was meant, whether it is the most surprising one of its function, and how many words change.
+FIXES is of benchmarks.mine_line_fixes. In the text after each fix, somewhere in the same function, one bug is made by
+the learned breaker (codeworld.training.breaker) and one by an enumerated neighbour of the tree, drawn at random. Of the
+three, the person's, the learned and the enumerated one: how much more surprising the reader finds the broken line than
+the line as it was meant, whether it is the most surprising one of its function, and how many words change.
 """
 
 from __future__ import annotations
