@@ -22,7 +22,8 @@ _BATCH = 16  # programs that are judged together
 _LEAST_LIKELY = 32  # of those that satisfy all examples, when one of the first passes
 _MOST_READ = 12  # passing programs that the reader sees
 _WEIGHT = 0.25  # of the reader's nats against the prior's
-_NONE_OF_THEM = 0.2  # prior probability that what was meant is no proposal
+_NONE_OF_THEM = 0.2  # odds that what was meant is no proposal
+_NONE_OF_PAIRS = 1.0  # and no pair of proposals: so it is in half of the programs with two broken tokens
 _BEST = 24  # edits of which pairs are made where nothing says what they do
 _CLOSER = 2  # nats that an example counts that one of two edits satisfies
 _MOST_CHARS = 40_000_000  # of all pairs' programs
@@ -72,11 +73,12 @@ def tested(text: str, candidates: Sequence[Candidate], trial: Trial, *, pairs: b
     judge, the observer, the screen and the reader raise."""
     counts = _satisfied(text, candidates, trial)
     judged = _judged(candidates, counts, trial)
-    whole = _mass(one.proposal for one in candidates)
+    whole = (1 + _NONE_OF_THEM) * _mass(one.proposal for one in candidates)
     if not judged.passed and counts and not any(one == _total(trial) for one in counts):
         judged = _passing(candidates, trial)  # the examples may not be what the tests want
     if not judged.passed and pairs and not trial.is_over:
-        both, whole = _pairs(text, candidates, counts, trial)
+        both, mass = _pairs(text, candidates, counts, trial)
+        whole = (1 + _NONE_OF_PAIRS) * mass
         judged = _judged(both, _satisfied(text, both, trial), trial)
         judged = judged._replace(passed=[one for one in judged.passed if _is_sound(text, one)])
     return [] if trial.should_stop() else _confident(text, judged, whole, trial)
@@ -123,7 +125,7 @@ def _passing(candidates: Sequence[Candidate], trial: Trial) -> Judged:
 
 def _confident(text: str, judged: Judged, whole: float, trial: Trial) -> list[Fix]:
     """Confidence is the share of all that do the same, of the probability of all that pass and of a right one that is
-    no proposal, or none that was judged (``whole`` is the weight of all that could be), so that these passed by chance.
+    no proposal, or none that was judged (``whole`` is the weight of all there is), so that these passed by chance.
     What does the same as a better one has its own share only."""
     passed = judged.passed
     if not passed:
@@ -134,7 +136,7 @@ def _confident(text: str, judged: Judged, whole: float, trial: Trial) -> list[Fi
     for at, one in enumerate(passed):
         groups.setdefault(seen[at] if seen and _works(seen[at]) else one.text, []).append(at)
     easy = len(groups) / (judged.number + 2)
-    elsewhere = max(0.0, whole * (1 + _NONE_OF_THEM) - judged.mass)
+    elsewhere = max(0.0, whole - judged.mass)
     total = sum(weights) + easy * elsewhere + judged.likely
     fixes = list[Fix]()
     for members in groups.values():

@@ -27,6 +27,7 @@ from codeworld.repair.rank import Infill
 from codeworld.repair.verify import check
 
 _MOST_LINE_CHARS = 160
+_STATEMENTS = (ast.Assign, ast.AugAssign, ast.Return, ast.If, ast.While, ast.For)  # a slip may be in
 _LEAST_ODDS = 0.02  # of the wrong token against the right one: what is less likely nobody would write
 
 
@@ -70,11 +71,8 @@ def _lines(program: Program) -> list[int]:
     for function in ast.walk(program.tree):
         if isinstance(function, ast.FunctionDef):
             for node in ast.walk(function):
-                simple = isinstance(
-                    node, ast.Assign | ast.AugAssign | ast.Return | ast.If | ast.While | ast.For
-                )
                 text = isinstance(getattr(node, "value", None), ast.Constant)
-                if simple and not text and node.lineno > function.body[0].lineno:
+                if isinstance(node, _STATEMENTS) and not text and node.lineno > function.body[0].lineno:
                     found.add(program.start(node))
     return sorted(found)
 
