@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from codeworld.canvas import InfillReply, InfillRequest, Reject
     from codeworld.repair.edits import Fix
     from codeworld.repair.repair import Settings
+    from codeworld.repair.typed import Checker
     from codeworld.repair.verify import Comparison
     from codeworld.verify.project_tests import ProjectTests
     from lsp_server.server import CodeworldServer
@@ -54,6 +55,29 @@ async def find_fixes(
             settings=settings,
             should_stop=should_stop,
             progress=report,
+        )
+
+    try:
+        return await in_background("repair", work)
+    finally:
+        stop.set()
+
+
+async def find_type_fixes(
+    text: str,
+    checker: Checker,
+    *,
+    is_cancelled: Callable[[], bool],
+    report: Callable[[int, int], None],
+) -> list[Fix] | Reject:
+    """Repair what ``checker`` complains of in ``text``, as ``find_fixes``."""
+    from codeworld.repair.typed import repair_complaints
+
+    stop = threading.Event()
+
+    def work() -> list[Fix] | Reject:
+        return repair_complaints(
+            text, checker, should_stop=lambda: stop.is_set() or is_cancelled(), progress=report
         )
 
     try:
