@@ -170,6 +170,7 @@ def fix(
             " repaired; runs in the sandbox.",
         ),
     ] = False,
+    budget: Annotated[float, typer.Option(metavar="SECONDS", min=1.0, help="For trying programs.")] = 120.0,
     write: Annotated[bool, typer.Option("--write", help="Change FILE.")] = False,
     diff: Annotated[
         bool, typer.Option("--diff", help="Print the change as a patch (what is done by itself).")
@@ -188,9 +189,8 @@ def fix(
     text = source.read(file)
     if write:
         cli_fix.check_writable(file)
-    repaired = cli_fix.fix(
-        file, text, test=test, describe=describe, types=types, threshold=threshold, in_process=no_engine
-    )
+    asked = cli_fix.Asked(test, describe, types, budget, threshold)
+    repaired = cli_fix.fix(file, text, asked, in_process=no_engine)
     for line in filter(None, (*repaired.missing, repaired.degraded)):
         _report(line, 0)
     if write and repaired.fixes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -55,33 +56,35 @@ class _Reader:
         self._opened.__exit__(None, None, None)
 
 
-def fix(
-    path: Path,
-    text: str,
-    *,
-    test: str,
-    describe: str,
-    types: bool,
-    threshold: float | None,
-    in_process: bool,
-) -> Repaired:
+class Asked(msgspec.Struct, frozen=True):
+    """What is wrong with a file: see ``codeworld fix --help``. ``budget_s`` is for trying programs."""
+
+    test: str
+    describe: str
+    types: bool
+    budget_s: float
+    threshold: float | None
+
+    def settings(self) -> Settings:
+        """Of the engine."""
+        least = Settings().threshold if self.threshold is None else self.threshold
+        return Settings(describe=self.describe, tests_s=self.budget_s, threshold=least)
+
+
+def fix(path: Path, text: str, asked: Asked, *, in_process: bool) -> Repaired:
     """Repair ``text``, the content of ``path``. Raises BadInput for a test that cannot be run, and CommandError."""
     root = project_root(path)
-    tests = ProjectTests(path, root, test) if test else None
-    checker = type_check.find(root) if types else None
-    if types and checker is None:
+    tests, settings = ProjectTests(path, root, asked.test) if asked.test else None, asked.settings()
+    checker = type_check.find(root) if asked.types else None
+    if asked.types and checker is None:
         raise BadInput(f"no type checker is configured and installed in {root}")
-    if checker is not None and tests is None and not describe and fault(text) is None:
+    if checker is not None and tests is None and not asked.describe and fault(text) is None:
         with bar() as progress:
-            least = Settings().threshold if threshold is None else threshold
             found = repair_complaints(
-                text, lambda one: checker.complaints(path, one), threshold=least, progress=progress
+                text, partial(checker.complaints, path), threshold=settings.threshold, progress=progress
             )
         return _repaired(path, found)
-    compare = type_check.comparison(root, path, text) if types else None
-    settings = Settings(describe=describe)
-    if threshold is not None:
-        settings = msgspec.structs.replace(settings, threshold=threshold)
+    compare = type_check.comparison(root, path, text) if asked.types else None
     reader, degraded = None, ""
     try:
         reader = _Reader(in_process)
