@@ -21,6 +21,7 @@ from codeworld.repair.lexer import tokens
 from codeworld.repair.verify import Judge
 from codeworld.testgen.observing import Observing, calls_of
 from codeworld.testgen.project import place_of
+from codeworld.testgen.screening import Screen, examples_of
 from codeworld.verify.project_tests import ProjectTests
 from codeworld.verify.trace import Trace
 
@@ -37,37 +38,51 @@ class Broken(msgspec.Struct):
 
     def trace(self, text: str) -> Trace:
         """What each visible assert runs of ``text``, as a project's own pytest tests."""
-        name, *asserts = self.visible.split("\n")
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, "solution.py")
-            path.write_text(text)
-            tests = [f"def test_{i}():\n    {one}\n" for i, one in enumerate(asserts)]
-            Path(folder, "test_solution.py").write_text("\n".join(["from solution import *", name, *tests]))
-            command = f"{sys.executable} -m pytest -q -p no:asyncio -p no:lsp"
-            return ProjectTests(path, Path(folder), command, wall_s=20.0).trace(text)
+        with self.project() as tests:
+            return tests.trace(text)
 
     @contextmanager
-    def observing(self) -> Iterator[Observing]:
-        """What programs do when called as the visible asserts call them, and on inputs like those."""
-        name, *_ = self.visible.removeprefix("candidate = ").split("\n")
-        tree = ast.parse(self.visible.replace("candidate(", f"{name}("))
-        shown = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-        own = [node for node in shown if isinstance(node.func, ast.Name) and node.func.id == name]
+    def project(self) -> Iterator[ProjectTests]:
+        """The visible asserts as the pytest tests of a project with the program as its one module."""
+        name, *asserts = self.visible.split("\n")
+        called = name.removeprefix("candidate = ")
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder, "solution.py")
             path.write_text(self.text)
-            yield Observing(place_of(path, Path(folder)), calls_of(self.text, own))
+            tests = [
+                f"def test_{i}():\n    {one.replace('candidate(', f'{called}(')}\n"
+                for i, one in enumerate(asserts)
+            ]
+            Path(folder, "test_solution.py").write_text("\n".join(["from solution import *", *tests]))
+            command = f"{sys.executable} -m pytest -q -p no:asyncio -p no:lsp"
+            yield ProjectTests(path, Path(folder), command, wall_s=20.0)
+
+    @contextmanager
+    def observing(self) -> Iterator[tuple[Observing, Screen | None]]:
+        """What programs do when called as the visible asserts call them, and on inputs like those; and whether what
+        these asserts expect is what they return."""
+        name, *_ = self.visible.removeprefix("candidate = ").split("\n")
+        shown = self.visible.replace("candidate(", f"{name}(")
+        calls = [node for node in ast.walk(ast.parse(shown)) if isinstance(node, ast.Call)]
+        own = [node for node in calls if isinstance(node.func, ast.Name) and node.func.id == name]
+        examples = [*examples_of(shown, {name})]
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder, "solution.py")
+            path.write_text(self.text)
+            place = place_of(path, Path(folder))
+            yield Observing(place, calls_of(self.text, own)), Screen(place, examples) if examples else None
 
 
 def broken_programs(
-    folder: Path, edits: int, judge_by: Callable[[str], Judge], every: int
+    folder: Path, edits: int, judge_by: Callable[[str], Judge], every: int, visible_tests: int = 1
 ) -> Iterator[Broken]:
-    """One broken program for each n-th solution that has two tests or more and can be broken."""
+    """One broken program for each n-th solution that has two tests or more and can be broken. All have three: of their
+    half, one is visible, or two."""
     for number, (text, name, asserts) in enumerate(solutions_of(folder)):
         if number % every:
             continue
         chance = random.Random(f"{edits} {name}")
-        visible = _suite(asserts[: max(1, len(asserts) // 2)], name)
+        visible = _suite(asserts[:visible_tests], name)
         hidden = _suite(asserts, name)
         for _ in range(8):
             broken = _broken(text, edits, chance)

@@ -2,8 +2,8 @@
 
 Parts: ``syntax`` (DebugBench programs that do not parse), ``mined`` (syntax errors that people committed; see
 benchmarks.mine_syntax_errors), ``logic`` (the other DebugBench programs, without tests), ``tests`` (MBPP solutions
-broken by one and by two token edits, half of the tests visible), ``missing`` (MBPP solutions with a statement left
-out), ``attempts`` (is any fix offered that fails its
+broken by one and by two token edits, half of the tests visible), ``served`` (the same by what ``codeworld fix --test``
+calls), ``missing`` (MBPP solutions with a statement left out), ``attempts`` (is any fix offered that fails its
 verification?). Each part replaces its own rows in docs/results/repair.{md,json}.
 """
 
@@ -28,7 +28,7 @@ import msgspec
 
 from benchmarks import results
 from benchmarks.broken_mbpp import damaged, solutions_of
-from benchmarks.repair_mbpp import Run, missing_rows, tests_rows
+from benchmarks.repair_mbpp import Run, missing_rows, served_rows, tests_rows
 from benchmarks.results import Figures, quantile, share
 from codeworld.canvas import Reject
 from codeworld.repair.edits import Proposal, apply, difference
@@ -316,13 +316,14 @@ def main() -> int:
     """Measure the parts, one after the other."""
     parser = argparse.ArgumentParser(prog="benchmarks.repair", description=__doc__)
     parser.add_argument(
-        "parts", nargs="+", choices=["syntax", "mined", "logic", "tests", "missing", "attempts"]
+        "parts", nargs="+", choices=["syntax", "mined", "logic", "tests", "served", "missing", "attempts"]
     )
     parser.add_argument("--every", type=int, default=1, help="take every n-th program")
     parser.add_argument("--no-model", action="store_true")
     parser.add_argument(
         "--only", default="", help="methods whose name ends so; a pattern for tests and missing"
     )
+    parser.add_argument("--programs", default="", help="a pattern for the sets of programs of tests")
     parser.add_argument(
         "--mined", type=Path, nargs="*", default=[], help="files of benchmarks.mine_syntax_errors"
     )
@@ -336,13 +337,14 @@ def main() -> int:
     given = parser.parse_args()
     infill, model = (None, "") if given.no_model else load_model()
     made = results.stamp(model)
-    run = Run(EVAL, given.rows, model, given.every, given.only, given.minutes)
+    run = Run(EVAL, given.rows, model, given.every, given.only, given.programs, given.minutes)
     for part in given.parts:
         measured = {
             "syntax": lambda: syntax_rows(infill, given.every, given.only),
             "mined": lambda: mined_rows(infill, given.every, given.only, given.mined),
             "logic": lambda: logic_rows(infill, given.every, given.only),
             "tests": lambda: tests_rows(infill, run),
+            "served": lambda: served_rows(infill, run),
             "missing": lambda: missing_rows(infill, run),
             "attempts": lambda: attempts_rows(infill, given.every),
         }[part]()

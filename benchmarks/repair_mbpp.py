@@ -21,6 +21,7 @@ from codeworld.repair.logic_search import Scope
 from codeworld.repair.rank import Infill
 from codeworld.repair.repair import Settings, repair
 from codeworld.repair.verify import Judge
+from codeworld.repair.with_tests import repair_with_tests
 from codeworld.training.execution import run_programs
 
 # Of processor time: on a busy machine the clock would end programs that are right.
@@ -35,6 +36,7 @@ class Run(msgspec.Struct, frozen=True):
     model: str
     every: int
     only: str
+    programs: str  # a pattern for the sets of programs
     minutes: float  # after which no further program is begun, 0: never
 
 
@@ -56,12 +58,36 @@ class Method(msgspec.Struct):
     infill: Infill | None = None
     traced: bool = False
     observed: bool = False
+    screened: bool = False
 
 
 def tests_rows(infill: Infill | None, run: Run) -> Iterator[tuple[str, str, Figures]]:
-    for edits in (1, 2):
-        cases = broken_programs(run.folder, edits, judge_by, run.every)
-        yield from _rows(f"MBPP, {edits} edits", cases, infill, run)
+    for programs, edits, visible in (
+        ("MBPP, 1 edits", 1, 1),
+        ("MBPP, 2 edits", 2, 1),
+        ("MBPP, 2 edits, two of three tests visible", 2, 2),
+    ):
+        if re.search(run.programs, programs):
+            cases = broken_programs(run.folder, edits, judge_by, run.every, visible)
+            yield from _rows(programs, cases, infill, run)
+
+
+def served_rows(infill: Infill | None, run: Run) -> Iterator[tuple[str, str, Figures]]:
+    """What ``codeworld fix --test`` does, with its own budget and its own runs of pytest in the sandbox."""
+    end_s, tried = time.monotonic() + 60 * run.minutes if run.minutes else float("inf"), list[Tried]()
+    for number, case in enumerate(broken_programs(run.folder, 1, judge_by, run.every)):
+        if time.monotonic() > end_s:
+            break
+        begin = time.perf_counter()
+        with case.project() as tests:
+            found = repair_with_tests(case.text, tests, infill=infill, settings=Settings(threshold=0.0))
+        wall_ms = 1e3 * (time.perf_counter() - begin)
+        best = None if isinstance(found, Reject) else found[0]
+        right = best is not None and judge_by(case.hidden)([best.text])[0]
+        sure = -1.0 if best is None else best.confidence
+        tried.append(Tried("", number, "", run.model, sure, right, wall_ms))
+        print(f"\r{number + 1}: {sure} {right} {wall_ms:.0f} ms", end="", file=sys.stderr, flush=True)
+    yield "as served", "MBPP, 1 edits", _figures(tried)
 
 
 def missing_rows(infill: Infill | None, run: Run) -> Iterator[tuple[str, str, Figures]]:
@@ -107,6 +133,9 @@ def _methods(infill: Infill | None, only: str) -> dict[str, Method]:
         methods["enumeration and inserts, prior, behaviour, what passes is read"] = Method(
             unread, infill, observed=True
         )
+        methods["enumeration and inserts, prior, behaviour, examples, what passes is read"] = Method(
+            unread, infill, observed=True, screened=True
+        )
         methods["enumeration, inserts and the model's own, prior and reader, behaviour, coverage"] = Method(
             Scope(), infill, True, True
         )
@@ -150,17 +179,17 @@ def _tried(
         threshold=0.0,
         scope=method.scope,
         two_edits="2 edits" in programs,
-        most_tests=800 if "2 edits" in programs else 400,
-        least_tests=240,
+        tests_s=600.0,  # on a busy machine
     )
     begin, judge.known_ms = time.perf_counter(), 0.0
-    with case.observing() as observing:
+    with case.observing() as (observing, screen):
         found = repair(
             case.text,
             infill=method.infill,
             judge=judge,
             trace=case.trace if method.traced else None,
             observe=observing.observe if method.observed else None,
+            screen=screen if method.screened else None,
             settings=settings,
         )
     wall_ms = 1e3 * (time.perf_counter() - begin) + judge.known_ms

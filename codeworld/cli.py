@@ -165,9 +165,12 @@ def fix(
     types: Annotated[
         bool,
         typer.Option(
-            "--types", help="The project's type checker may find no new error; runs in the sandbox."
+            "--types",
+            help="The project's type checker may find no new error, or, without --test, its errors are"
+            " repaired; runs in the sandbox.",
         ),
     ] = False,
+    budget: Annotated[float, typer.Option(metavar="SECONDS", min=1.0, help="For trying programs.")] = 120.0,
     write: Annotated[bool, typer.Option("--write", help="Change FILE.")] = False,
     diff: Annotated[
         bool, typer.Option("--diff", help="Print the change as a patch (what is done by itself).")
@@ -176,7 +179,8 @@ def fix(
     no_engine: InProcess = False,
     json: Json = False,
 ) -> None:
-    """Repair a file: one that does not parse, or, with --test, one whose test fails. Only what was verified is
+    """Repair a file: one that does not parse, with --test one whose test fails, with --types one that the type
+    checker complains about. Only what was verified is
     offered."""
     from codeworld import cli_fix, source
 
@@ -185,9 +189,8 @@ def fix(
     text = source.read(file)
     if write:
         cli_fix.check_writable(file)
-    repaired = cli_fix.fix(
-        file, text, test=test, describe=describe, types=types, threshold=threshold, in_process=no_engine
-    )
+    asked = cli_fix.Asked(test, describe, types, budget, threshold)
+    repaired = cli_fix.fix(file, text, asked, in_process=no_engine)
     for line in filter(None, (*repaired.missing, repaired.degraded)):
         _report(line, 0)
     if write and repaired.fixes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -12,17 +13,18 @@ from rich.syntax import Syntax
 
 from codeworld.backend import open_model
 from codeworld.canvas import InfillReply, InfillRequest, Reject
+from codeworld.cli_progress import bar
 from codeworld.context.secrets import mask
 from codeworld.errors import BadInput, CommandError
 from codeworld.repair.edits import Fix
-from codeworld.repair.repair import Settings, repair
+from codeworld.repair.localise import fault
+from codeworld.repair.repair import Settings
+from codeworld.repair.typed import repair_complaints
+from codeworld.repair.with_tests import repair_with_tests
 from codeworld.source import project_root
 from codeworld.summary.cache import write_atomically
-from codeworld.testgen.observing import observer
 from codeworld.verify import type_check
 from codeworld.verify.project_tests import ProjectTests
-
-_FIRST_TESTS = 16  # programs: whole test suites are slow
 
 
 class Repaired(msgspec.Struct, frozen=True):
@@ -54,44 +56,55 @@ class _Reader:
         self._opened.__exit__(None, None, None)
 
 
-def fix(
-    path: Path,
-    text: str,
-    *,
-    test: str,
-    describe: str,
-    types: bool,
-    threshold: float | None,
-    in_process: bool,
-) -> Repaired:
+class Asked(msgspec.Struct, frozen=True):
+    """What is wrong with a file: see ``codeworld fix --help``. ``budget_s`` is for trying programs."""
+
+    test: str
+    describe: str
+    types: bool
+    budget_s: float
+    threshold: float | None
+
+    def settings(self) -> Settings:
+        """Of the engine."""
+        least = Settings().threshold if self.threshold is None else self.threshold
+        return Settings(describe=self.describe, tests_s=self.budget_s, threshold=least)
+
+
+def fix(path: Path, text: str, asked: Asked, *, in_process: bool) -> Repaired:
     """Repair ``text``, the content of ``path``. Raises BadInput for a test that cannot be run, and CommandError."""
     root = project_root(path)
-    tests = ProjectTests(path, root, test) if test else None
-    compare = type_check.comparison(root, path, text) if types else None
-    if types and compare is None:
+    tests, settings = ProjectTests(path, root, asked.test) if asked.test else None, asked.settings()
+    checker = type_check.find(root) if asked.types else None
+    if asked.types and checker is None:
         raise BadInput(f"no type checker is configured and installed in {root}")
-    settings = Settings(describe=describe, two_edits=tests is not None, least_tests=_FIRST_TESTS)
-    if threshold is not None:
-        settings = msgspec.structs.replace(settings, threshold=threshold)
+    if checker is not None and tests is None and not asked.describe and fault(text) is None:
+        with bar() as progress:
+            found = repair_complaints(
+                text, partial(checker.complaints, path), threshold=settings.threshold, progress=progress
+            )
+        return _repaired(path, found)
+    compare = type_check.comparison(root, path, text) if asked.types else None
     reader, degraded = None, ""
     try:
         reader = _Reader(in_process)
     except CommandError as error:
         degraded = str(error)
+    infill = reader.infill if reader else None
     try:
-        found = repair(
-            text,
-            infill=reader.infill if reader else None,
-            judge=tests.judge if tests else None,
-            trace=tests.trace if tests else None,
-            observe=observer(tests, text) if tests else None,
-            types=compare,
-            settings=settings,
-        )
+        with bar() as progress:
+            found = repair_with_tests(
+                text, tests, infill=infill, types=compare, settings=settings, progress=progress
+            )
     finally:
         if reader is not None:
             reader.close()
-    missing = tests.missing if tests else ()
+    return _repaired(path, found, tests.missing if tests else (), degraded)
+
+
+def _repaired(
+    path: Path, found: list[Fix] | Reject, missing: tuple[str, ...] = (), degraded: str = ""
+) -> Repaired:
     if isinstance(found, Reject):
         return Repaired(str(path), [], f"{found.reason} {found.detail}".strip(), missing, degraded)
     return Repaired(str(path), found, "", missing, degraded)

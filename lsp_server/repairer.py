@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from codeworld.canvas import InfillReply, InfillRequest, Reject
     from codeworld.repair.edits import Fix
     from codeworld.repair.repair import Settings
+    from codeworld.repair.typed import Checker
     from codeworld.repair.verify import Comparison
     from codeworld.verify.project_tests import ProjectTests
     from lsp_server.server import CodeworldServer
@@ -37,8 +38,7 @@ async def find_fixes(
 ) -> list[Fix] | Reject:
     """Repair ``text`` in a thread of its own; cancelling the caller stops it. Without the engine, the order of the
     repairs is the prior's."""
-    from codeworld.repair.repair import repair
-    from codeworld.testgen.observing import observer
+    from codeworld.repair.with_tests import repair_with_tests
 
     stop = threading.Event()
     infill = bridge(server, asyncio.get_running_loop(), stop) if with_model else None
@@ -47,16 +47,37 @@ async def find_fixes(
         return stop.is_set() or is_cancelled()
 
     def work() -> list[Fix] | Reject:
-        return repair(
+        return repair_with_tests(
             text,
+            tests,
             infill=infill,
-            judge=tests.judge if tests else None,
-            trace=tests.trace if tests else None,
-            observe=observer(tests, text, should_stop) if tests else None,
             types=types,
             settings=settings,
             should_stop=should_stop,
             progress=report,
+        )
+
+    try:
+        return await in_background("repair", work)
+    finally:
+        stop.set()
+
+
+async def find_type_fixes(
+    text: str,
+    checker: Checker,
+    *,
+    is_cancelled: Callable[[], bool],
+    report: Callable[[int, int], None],
+) -> list[Fix] | Reject:
+    """Repair what ``checker`` complains of in ``text``, as ``find_fixes``."""
+    from codeworld.repair.typed import repair_complaints
+
+    stop = threading.Event()
+
+    def work() -> list[Fix] | Reject:
+        return repair_complaints(
+            text, checker, should_stop=lambda: stop.is_set() or is_cancelled(), progress=report
         )
 
     try:

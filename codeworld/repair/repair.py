@@ -7,6 +7,7 @@ error; programs that parse only where tests, or the lines that somebody complain
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Callable
 
 import msgspec
@@ -20,24 +21,26 @@ from codeworld.repair.rank import Budget, Infill, probabilities
 from codeworld.repair.suspicion import suspicion
 from codeworld.repair.syntax_search import syntax_proposals
 from codeworld.repair.tested import Candidate, Trial, tested
-from codeworld.repair.verify import Comparison, Judge, Observer, Tracer, check
+from codeworld.repair.verify import Comparison, Judge, Observer, Screener, Tracer, check
 
 _STRANGE = 4.5  # cost of an edit that is as likely to be none of ours
 _MOST_UNTESTED = 64  # proposals that are checked where no test judges them: a long file has thousands
+_MOST_SCREENED = 2000  # proposals
 _BLANKS = re.compile(r"(?<=\S)[ \t]+")  # but for indentation
 
 
 class Settings(msgspec.Struct, frozen=True):
     """``threshold``: least confidence of a fix that is offered. ``scope``: where the fault is looked for in a program
     that parses, and how. ``describe``: what the program should do, for the model. ``two_edits``: whether pairs of edits
-    are tried where no single one passes the tests."""
+    are tried where no single one passes the tests. ``least_tests`` programs are also run when one of the first passes,
+    to see whether others do: then it may be chance. No program is run after ``tests_s``: less is sure then."""
 
     threshold: float = 0.5
     most_fixes: int = 3
-    most_tests: int = 120  # programs that are run
-    least_tests: int = (
-        40  # also when one of the first passes, to see whether others do: then it may be chance
-    )
+    most_tests: int = 400
+    least_tests: int = 240
+    most_pairs: int = 20_000
+    tests_s: float = 120.0
     scope: Scope = Scope()
     describe: str = ""
     two_edits: bool = False
@@ -51,6 +54,7 @@ def repair(
     judge: Judge | None = None,
     trace: Tracer | None = None,
     observe: Observer | None = None,
+    screen: Screener | None = None,
     types: Comparison | None = None,
     settings: Settings = Settings(),
     should_stop: Callable[[], bool] = lambda: False,
@@ -70,10 +74,12 @@ def repair(
         most, otherwise = (len(proposals), _STRANGE) if broken else (_MOST_UNTESTED, 0.0)
         fixes = _verified(text, proposals, most, otherwise)
     else:
+        end_s = time.monotonic() + settings.tests_s
+        most, least = settings.most_tests, settings.least_tests
         trial = Trial(
-            judge, infill, observe, settings.most_tests, settings.least_tests, should_stop, progress
+            judge, infill, observe, screen, most, least, settings.most_pairs, end_s, should_stop, progress
         )
-        candidates = _candidates(text, proposals, settings.most_tests)
+        candidates = _candidates(text, proposals, most if screen is None else _MOST_SCREENED)
         fixes = tested(text, candidates, trial, pairs=settings.two_edits)
         if candidates and not fixes:
             return Reject("cancelled" if should_stop() else "no-test-passes")

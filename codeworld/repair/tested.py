@@ -8,6 +8,7 @@ by how easily these tests are passed: where a fifth of all proposals pass, one o
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -15,13 +16,17 @@ from codeworld.canvas import Reject
 from codeworld.repair.edits import Fix, Proposal, apply
 from codeworld.repair.places import gain
 from codeworld.repair.rank import Infill
-from codeworld.repair.verify import Judge, Observer, check
+from codeworld.repair.verify import Judge, Observer, Screener, check
 
 _BATCH = 16  # programs that are judged together
+_LEAST_LIKELY = 32  # of those that satisfy all examples, when one of the first passes
 _MOST_READ = 12  # passing programs that the reader sees
 _WEIGHT = 0.25  # of the reader's nats against the prior's
-_NONE_OF_THEM = 0.2  # prior probability that what was meant is no proposal
-_BEST = 24  # edits of which pairs are made where nobody observes what they do
+_NONE_OF_THEM = 0.2  # odds that what was meant is no proposal
+_NONE_OF_PAIRS = 1.0  # and no pair of proposals: so it is in half of the programs with two broken tokens
+_BEST = 24  # edits of which pairs are made where nothing says what they do
+_CLOSER = 2  # nats that an example counts that one of two edits satisfies
+_MOST_CHARS = 40_000_000  # of all pairs' programs
 
 
 class Candidate(NamedTuple):
@@ -33,50 +38,96 @@ class Candidate(NamedTuple):
 
 
 class Trial(NamedTuple):
-    """What proposals are tried with. ``most``: programs that are judged; ``least`` also when an early one passes."""
+    """What proposals are tried with. ``most``: programs that are judged; ``least`` also when an early one passes;
+    ``most_pairs``: pairs of edits that are screened; ``end_s`` (time.monotonic): no program is run after it."""
 
     judge: Judge
     infill: Infill | None
     observe: Observer | None
+    screen: Screener | None
     most: int
     least: int
+    most_pairs: int
+    end_s: float
     should_stop: Callable[[], bool]
     progress: Callable[[int, int], None]
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is run: time is up, or somebody says so."""
+        return self.should_stop() or time.monotonic() > self.end_s
+
+
+class Judged(NamedTuple):
+    """``passed`` the tests; ``number`` programs were judged, ``mass`` is the weight of their proposals, and ``likely``
+    the weight that others which are not run may be expected to pass with."""
+
+    passed: list[Candidate]
+    number: int
+    mass: float
+    likely: float = 0.0
 
 
 def tested(text: str, candidates: Sequence[Candidate], trial: Trial, *, pairs: bool) -> list[Fix]:
     """Those that pass, best first. ``pairs``: two edits at once are tried where no single one passes. Raises what the
-    judge, the observer and the reader raise."""
-    passed, judged = _passing(candidates, trial)
-    whole = _mass(one.proposal for one in judged)
-    if not passed and pairs and not trial.should_stop():
-        both, whole = _pairs(text, candidates, trial)
-        passed, judged = _passing(both, trial)
-    return [] if trial.should_stop() else _confident(text, passed, judged, whole, trial)
+    judge, the observer, the screen and the reader raise."""
+    counts = _satisfied(text, candidates, trial)
+    judged = _judged(candidates, counts, trial)
+    whole = (1 + _NONE_OF_THEM) * _mass(one.proposal for one in candidates)
+    if not judged.passed and counts and not any(one == _total(trial) for one in counts):
+        judged = _passing(candidates, trial)  # the examples may not be what the tests want
+    if not judged.passed and pairs and not trial.is_over:
+        both, mass = _pairs(text, candidates, counts, trial)
+        whole = (1 + _NONE_OF_PAIRS) * mass
+        judged = _judged(both, _satisfied(text, both, trial), trial)
+        judged = judged._replace(passed=[one for one in judged.passed if _is_sound(text, one)])
+    return [] if trial.should_stop() else _confident(text, judged, whole, trial)
 
 
-def _passing(candidates: Sequence[Candidate], trial: Trial) -> tuple[list[Candidate], Sequence[Candidate]]:
-    """Those that pass, and all that were judged."""
-    total, passed = min(len(candidates), trial.most), list[Candidate]()
-    for at in range(0, total, _BATCH):
-        if trial.should_stop():
-            return [], []
-        if passed and at >= trial.least:
-            return passed, candidates[:at]
+def _satisfied(text: str, candidates: Sequence[Candidate], trial: Trial) -> list[int]:
+    """How many examples each of the first ones satisfies; nothing where the broken program satisfies all of them, so
+    that they are not what is wrong."""
+    if trial.screen is None:
+        return []
+    broken, *counts = trial.screen.satisfied([text, *(one.text for one in candidates)], trial.end_s) or [0]
+    return counts if broken < trial.screen.total else []
+
+
+def _total(trial: Trial) -> int:
+    return trial.screen.total if trial.screen is not None else 0
+
+
+def _judged(candidates: Sequence[Candidate], counts: Sequence[int], trial: Trial) -> Judged:
+    """Only what satisfies all examples is run, where there are some."""
+    if not counts:
+        return _passing(candidates, trial)
+    likely = [one for one, count in zip(candidates, counts, strict=False) if count == _total(trial)]
+    unlikely = [one for one, count in zip(candidates, counts, strict=False) if count < _total(trial)]
+    done = _passing(likely, trial._replace(least=_LEAST_LIKELY))
+    unrun = _mass(one.proposal for one in likely[done.number :])
+    mass = done.mass + unrun + _mass(one.proposal for one in unlikely)
+    rate = len(done.passed) / max(1, done.number)
+    return Judged(done.passed, done.number + len(unlikely), mass, rate * unrun)
+
+
+def _passing(candidates: Sequence[Candidate], trial: Trial) -> Judged:
+    """Of the first ones, as many as may be run."""
+    total, passed, at = min(len(candidates), trial.most), list[Candidate](), 0
+    while at < total and not trial.is_over and not (passed and at >= trial.least):
         batch = candidates[at : min(at + _BATCH, total)]
         passed += [
             one for one, good in zip(batch, trial.judge([one.text for one in batch]), strict=True) if good
         ]
-        trial.progress(min(at + _BATCH, total), total)
-    return passed, candidates[:total]
+        at += len(batch)
+        trial.progress(at, total)
+    return Judged(passed, at, _mass(one.proposal for one in candidates[:at]))
 
 
-def _confident(
-    text: str, passed: Sequence[Candidate], judged: Sequence[Candidate], whole: float, trial: Trial
-) -> list[Fix]:
+def _confident(text: str, judged: Judged, whole: float, trial: Trial) -> list[Fix]:
     """Confidence is the share of all that do the same, of the probability of all that pass and of a right one that is
-    no proposal, or none that was judged (``whole`` is the weight of all that could be), so that these passed by chance.
+    no proposal, or none that was judged (``whole`` is the weight of all there is), so that these passed by chance.
     What does the same as a better one has its own share only."""
+    passed = judged.passed
     if not passed:
         return []
     weights = [math.exp(one) for one in _scores(text, passed, trial)]
@@ -84,9 +135,9 @@ def _confident(
     groups = dict[object, list[int]]()
     for at, one in enumerate(passed):
         groups.setdefault(seen[at] if seen and _works(seen[at]) else one.text, []).append(at)
-    easy = len(groups) / (len(judged) + 2)
-    elsewhere = whole * (1 + _NONE_OF_THEM) - _mass(one.proposal for one in judged)
-    total = sum(weights) + easy * elsewhere
+    easy = len(groups) / (judged.number + 2)
+    elsewhere = max(0.0, whole - judged.mass)
+    total = sum(weights) + easy * elsewhere + judged.likely
     fixes = list[Fix]()
     for members in groups.values():
         best, *rest = sorted(members, key=lambda at: -weights[at])
@@ -116,29 +167,48 @@ def _fix(one: Candidate, confidence: float) -> Fix:
     return Fix(one.proposal.edits, one.text, one.proposal.kind, round(confidence, 4), checks)
 
 
-def _pairs(text: str, candidates: Sequence[Candidate], trial: Trial) -> tuple[list[Candidate], float]:
-    """Two edits at once, the best first, as far as they lie apart, and the weight of all there are, of which few can be
-    tried. One of them alone changes what the program does, where that is observed; what raises less comes first."""
-    first, second, raised = candidates[:_BEST], candidates[:_BEST], dict[str, int]()
+def _pairs(
+    text: str, candidates: Sequence[Candidate], counts: Sequence[int], trial: Trial
+) -> tuple[list[Candidate], float]:
+    """Two edits at once, the best first, as far as they lie apart, and the weight of all there are. One of them alone
+    changes what the program does, where that is observed; where it comes closer to what tests want (it satisfies more
+    examples, or raises less) the pair comes first."""
     tried = candidates[: trial.most]
+    first, closer = list(range(min(len(tried), _BEST))), dict[int, int]()
     broken, *seen = trial.observe([text, *(one.text for one in tried)]) if trial.observe else [()]
     if any(map(_works, seen)):
-        raised = {one.text: _raised(does) - _raised(broken) for one, does in zip(tried, seen, strict=True)}
-        first = [one for one, does in zip(tried, seen, strict=True) if does != broken]
-        second = tried
-    known = set[tuple[object, ...]]()
-    found = list[tuple[float, Proposal]]()
-    for one in first:
-        for other in second:
-            edits = tuple(sorted((*one.proposal.edits, *other.proposal.edits)))
-            if edits not in known and _apart(one.proposal, other.proposal):
-                known.add(edits)
-                kind = f"{one.proposal.kind}, {other.proposal.kind}"
-                pair = Proposal(edits, kind, one.proposal.cost + other.proposal.cost)
-                found.append((pair.cost + min(0, raised.get(one.text, 0)), pair))
-    found.sort(key=lambda pair: pair[0])
-    best = _checked_pairs(text, [pair for _, pair in found[: trial.most]])
-    return best, _mass(pair for _, pair in found)
+        first = [at for at, does in enumerate(seen) if does != broken]
+        closer = {at: min(0, _raised(seen[at]) - _raised(broken)) for at in first}
+    for at, count in enumerate(counts[: len(tried)]):
+        closer[at] = closer.get(at, 0) - _CLOSER * count
+    second = list(range(len(tried))) if closer else first
+    chosen = set(first)
+    ranked = sorted(
+        (
+            tried[at].proposal.cost
+            + tried[other].proposal.cost
+            + min(closer.get(at, 0), closer.get(other, 0)),
+            at,
+            other,
+        )
+        for at in first
+        for other in second
+        if at < other or other not in chosen
+    )
+    most = min(trial.most_pairs, _MOST_CHARS // len(text)) if counts else trial.most
+    found = list[Candidate]()
+    for _, at, other in ranked:
+        one, two = tried[at].proposal, tried[other].proposal
+        if len(found) == most:
+            break
+        if _apart(one, two):
+            edits = tuple(sorted((*one.edits, *two.edits)))
+            pair = Proposal(edits, f"{one.kind}, {two.kind}", one.cost + two.cost)
+            found.append(Candidate(pair, apply(text, edits), tried[at].checks))
+    own = _mass(tried[at].proposal for at in first)
+    squares = sum(math.exp(-2 * tried[at].proposal.cost) for at in first)
+    others = _mass(tried[at].proposal for at in second if at not in chosen)
+    return found, (own * own - squares) / 2 + own * others
 
 
 def _works(does: Sequence[str]) -> bool:
@@ -150,14 +220,8 @@ def _raised(does: Sequence[str]) -> int:
     return sum(one.startswith("!") for one in does)
 
 
-def _checked_pairs(text: str, pairs: Sequence[Proposal]) -> list[Candidate]:
-    found = list[Candidate]()
-    for one in pairs:
-        after = apply(text, one.edits)
-        checks = check(text, after)
-        if not isinstance(checks, Reject):
-            found.append(Candidate(one, after, checks))
-    return found
+def _is_sound(text: str, one: Candidate) -> bool:
+    return not isinstance(check(text, one.text), Reject)
 
 
 def _apart(one: Proposal, other: Proposal) -> bool:

@@ -6,6 +6,7 @@ import ast
 import warnings
 from collections.abc import Callable, Sequence
 from functools import lru_cache
+from typing import Protocol
 
 from codeworld.canvas import Reject
 from codeworld.repair.names import undefined
@@ -20,6 +21,19 @@ Observer = Callable[[Sequence[str]], Sequence[tuple[str, ...]]]
 Tracer = Callable[[str], Trace]
 # The last check of a program, which takes long: the names of what it passed, none where nothing is known.
 Comparison = Callable[[str], tuple[str, ...] | Reject]
+
+
+class Screener(Protocol):
+    """Knows ``total`` examples of what functions return, which the tests hold."""
+
+    @property
+    def total(self) -> int:
+        """How many examples there are."""
+        ...
+
+    def satisfied(self, programs: Sequence[str], end_s: float) -> list[int]:
+        """How many of them each of the first programs satisfies, as many as there is time for until ``end_s``."""
+        ...
 
 
 def check(before: str, after: str) -> tuple[str, ...] | Reject:

@@ -36,9 +36,9 @@ class _Hung(BaseException):
 
 def does(program: str, calls: list[list[str]], names: dict[str, Any]) -> list[str]:
     """A text for each call; a call is a function's name, a tuple of arguments and a dict of keywords."""
-    signal.signal(signal.SIGPROF, _stop)
+    signal.signal(signal.SIGPROF, stop)
     try:
-        with _limited(4 * _CALL_S):
+        with limited(4 * _CALL_S):
             exec(compile(program, names["__file__"], "exec", dont_inherit=True), names)
     except BaseException as error:
         return [f"!{_digest(_raised(error))}"] * len(calls)
@@ -56,7 +56,7 @@ def _call(call: list[str], names: dict[str, Any]) -> str:
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed), contextlib.redirect_stderr(io.StringIO()):
         try:
-            with _limited(_CALL_S):
+            with limited(_CALL_S):
                 given, named = eval(arguments, dict(names)), eval(keywords, dict(names))
                 result = _plain(names[function](*given, **named))
                 return _digest(repr((result, _plain(given), printed.getvalue())))
@@ -95,12 +95,14 @@ def _digest(text: str) -> str:
     return hashlib.blake2b(text.encode("utf-8", "replace"), digest_size=4).hexdigest()
 
 
-def _stop(number: int, frame: object) -> None:
+def stop(number: int, frame: object) -> None:
+    """Signal handler of ``limited``."""
     raise _Hung
 
 
 @contextlib.contextmanager
-def _limited(limit_s: float) -> Any:
+def limited(limit_s: float) -> Any:
+    """End what is done within by an exception after ``limit_s`` of processor time."""
     signal.setitimer(signal.ITIMER_PROF, limit_s, limit_s)  # again and again: some programs catch everything
     try:
         yield

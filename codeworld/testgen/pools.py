@@ -139,7 +139,7 @@ def calls_in_repository(names: frozenset[str], root: Path, file: Path) -> dict[s
     deadline_s = time.monotonic() + _READ_S
     mentioned = re.compile(rf"\b({'|'.join(map(re.escape, sorted(names)))})\(") if names else None
     parsed = 0
-    for path in _python_files(root, deadline_s):
+    for path in python_files(root, deadline_s):
         if mentioned is None or parsed >= _MOST_FILES or time.monotonic() > deadline_s:
             break
         try:
@@ -156,7 +156,8 @@ def calls_in_repository(names: frozenset[str], root: Path, file: Path) -> dict[s
     return found
 
 
-def _python_files(root: Path, deadline_s: float) -> Iterator[Path]:
+def python_files(root: Path, deadline_s: float) -> Iterator[Path]:
+    """The repository's readable Python files, tests first, until the deadline (time.monotonic)."""
     rules = IgnoreRules.for_root(root)
     later = []
     for folder, folders, names in os.walk(root):

@@ -22,7 +22,9 @@ from codeworld.canvas import Reject
 from codeworld.verify import sandbox
 
 _LIMITS = sandbox.Limits(wall_s=60.0, address_mb=1 << 16)  # node reserves far more addresses than it uses
-_MYPY_LINE = re.compile(r"^(?P<path>[^\n:]+):(?:\d+:)*\s*error: (?P<message>.*)$", re.MULTILINE)
+_MYPY_LINE = re.compile(
+    r"^(?P<path>[^\n:]+):(?P<line>\d+):(?:\d+:)*\s*error: (?P<message>.*?)(?:  \[[\w-]+\])?$", re.MULTILINE
+)
 _MYPY = [
     "--no-error-summary",
     "--no-color-output",
@@ -31,6 +33,13 @@ _MYPY = [
     "--cache-dir=/dev/null",
 ]
 _ENVIRONMENTS = (".venv", "venv", "env", ".env")
+
+
+class Complaint(msgspec.Struct, frozen=True):
+    """An error that is reported for a ``line`` (from 0)."""
+
+    line: int
+    message: str
 
 
 class TypeChecker(msgspec.Struct, frozen=True):
@@ -44,6 +53,13 @@ class TypeChecker(msgspec.Struct, frozen=True):
         self, path: Path, text: str, should_stop: Callable[[], bool] = lambda: False
     ) -> Counter[str] | None:
         """The errors that are reported for ``path`` with ``text``, without their lines; None without an answer."""
+        found = self.complaints(path, text, should_stop)
+        return None if found is None else Counter(one.message for one in found)
+
+    def complaints(
+        self, path: Path, text: str, should_stop: Callable[[], bool] = lambda: False
+    ) -> list[Complaint] | None:
+        """The errors that are reported for ``path`` with ``text``; None without an answer."""
         options = _MYPY if self.name == "mypy" else ["--outputjson"]
         name = path.resolve().relative_to(self.root).as_posix()
         done = sandbox.run(
@@ -120,25 +136,37 @@ def _installed(root: Path, name: str) -> Path | None:
     return Path(found).absolute() if found else None
 
 
-def _of_mypy(output: str, name: str) -> Counter[str]:
-    return Counter(one["message"] for one in _MYPY_LINE.finditer(output) if one["path"] == name)
+def _of_mypy(output: str, name: str) -> list[Complaint]:
+    found = _MYPY_LINE.finditer(output)
+    return [Complaint(int(one["line"]) - 1, one["message"]) for one in found if one["path"] == name]
+
+
+class _Position(msgspec.Struct):
+    line: int = 0
+
+
+class _Range(msgspec.Struct):
+    start: _Position = msgspec.field(default_factory=_Position)
 
 
 class _Diagnostic(msgspec.Struct):
     file: str
     severity: str
     message: str
+    place: _Range = msgspec.field(name="range", default_factory=_Range)
 
 
 class _Report(msgspec.Struct, rename={"diagnostics": "generalDiagnostics"}):
     diagnostics: list[_Diagnostic]
 
 
-def _of_pyright(output: str, name: str) -> Counter[str] | None:
+def _of_pyright(output: str, name: str) -> list[Complaint] | None:
     try:
         report = msgspec.json.decode(output[output.index("{") :], type=_Report)
     except (ValueError, msgspec.DecodeError):
         return None
-    return Counter(
-        one.message for one in report.diagnostics if one.severity == "error" and one.file.endswith(name)
-    )
+    return [
+        Complaint(one.place.start.line, one.message)
+        for one in report.diagnostics
+        if one.severity == "error" and one.file.endswith(name)
+    ]

@@ -11,11 +11,12 @@ from pygls.exceptions import JsonRpcInvalidParams, JsonRpcRequestCancelled
 
 from lsp_server.background import post
 from lsp_server.progress import progress
-from lsp_server.repairer import find_fixes, workspace_edit
+from lsp_server.repairer import find_fixes, find_type_fixes, workspace_edit
 from lsp_server.server import CodeworldServer
 
 if TYPE_CHECKING:
     from codeworld.repair.edits import Fix
+    from codeworld.repair.typed import Checker
     from codeworld.repair.verify import Comparison
     from codeworld.verify.project_tests import ProjectTests
     from lsp_server.session import OpenDocument
@@ -39,7 +40,8 @@ async def fix(
     types: object = False,
 ) -> dict[str, Any]:
     """Repair an open document and apply the best fix. ``test`` is a command that must succeed; with ``types`` the
-    project's type checker may find no new error. Both run in the sandbox, and only because the user says so here.
+    project's type checker may find no new error or, without a test, what it finds is repaired. Both run in the
+    sandbox, and only because the user says so here.
 
     Raises JsonRpcInvalidParams for what is no open document, JsonRpcRequestCancelled when the user stops it.
     """
@@ -50,22 +52,30 @@ async def fix(
         raise JsonRpcInvalidParams("codeworld.fix: the document is ignored")
     from codeworld.canvas import Reject
     from codeworld.errors import BadInput
+    from codeworld.repair.localise import fault
     from codeworld.repair.repair import Settings
 
     text, loop = document.text, asyncio.get_running_loop()
-    settings = Settings(describe=describe, two_edits=bool(test), least_tests=16)
+    settings = Settings(describe=describe)
     async with progress(server, "Codeworld: looking for a fix", cancellable=True) as bar:
+        given: dict[str, Callable[..., Any]] = {
+            "is_cancelled": lambda: bar.cancelled,
+            "report": lambda done, total: post(loop, bar.report, done, total),
+        }
+        checker = None if test or describe or not types else _checker(server, document, given["is_cancelled"])
         try:
-            found = await find_fixes(
-                server,
-                text,
-                settings,
-                with_model=True,
-                tests=_tests(server, document, test, lambda: bar.cancelled) if test else None,
-                types=_types(server, document, lambda: bar.cancelled) if types else None,
-                is_cancelled=lambda: bar.cancelled,
-                report=lambda done, total: post(loop, bar.report, done, total),
-            )
+            if checker is not None and fault(text) is None:
+                found = await find_type_fixes(text, checker, **given)
+            else:
+                found = await find_fixes(
+                    server,
+                    text,
+                    settings,
+                    with_model=True,
+                    tests=_tests(server, document, test, given["is_cancelled"]) if test else None,
+                    types=_types(server, document, given["is_cancelled"]) if types else None,
+                    **given,
+                )
         except BadInput as error:
             raise JsonRpcInvalidParams(f"codeworld.fix: {error}") from error
     if isinstance(found, Reject):
@@ -94,6 +104,19 @@ def _tests(
     if document.path is None:
         raise JsonRpcInvalidParams("codeworld.fix: a test needs a file")
     return ProjectTests(document.path, server.folders.of(document.path).root, test, should_stop)
+
+
+def _checker(
+    server: CodeworldServer, document: OpenDocument, should_stop: Callable[[], bool]
+) -> Checker | None:
+    """The project's type checker. Raises JsonRpcInvalidParams."""
+    from codeworld.verify.type_check import find
+
+    path = document.path
+    if path is None:
+        raise JsonRpcInvalidParams("codeworld.fix: types need a file")
+    found = find(server.folders.of(path).root)
+    return None if found is None else lambda text: found.complaints(path, text, should_stop)
 
 
 def _types(

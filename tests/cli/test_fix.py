@@ -52,6 +52,7 @@ def test_json(codeworld: Codeworld, file: Path) -> None:
     assert best["checks"] == ["parses"]
 
 
+@pytest.mark.timeout(300)  # a hundred programs are run, each in a sandbox
 def test_a_test_judges_in_the_sandbox(codeworld: Codeworld, tmp_path: Path) -> None:
     path = tmp_path / "app.py"
     path.write_text(WRONG)
@@ -65,7 +66,7 @@ def test_a_test_that_nothing_passes(codeworld: Codeworld, tmp_path: Path) -> Non
     path.write_text(WRONG)
     mark = tmp_path.parent / "planted"
     test = f"{sys.executable} -c \"open({str(mark)!r}, 'w'); assert 0\""
-    done = codeworld("fix", path, "--test", test, "--write", "--json", "--no-engine")
+    done = codeworld("fix", path, "--test", test, "--budget", "5", "--write", "--json", "--no-engine")
     assert done.code == 1
     assert json.loads(done.out)["reason"] == "no-test-passes"
     assert path.read_text() == WRONG
@@ -94,13 +95,14 @@ def test_bad_input(
     assert file.read_bytes() == BROKEN.encode()
 
 
+@pytest.mark.timeout(300)  # a hundred programs are run, each in a sandbox
 def test_types_are_checked_where_that_is_asked_for(codeworld: Codeworld, tmp_path: Path) -> None:
     path = tmp_path / "app.py"
     path.write_text(WRONG.replace("(a, b)", "(a: int, b: int) -> int"))
     (tmp_path / "mypy.ini").write_text("[mypy]\nstrict = True\n")
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "mypy").symlink_to(Path(sys.executable).parent / "mypy")
-    done = codeworld("fix", path, "--test", TEST, "--types", "--json", "--no-engine")
+    done = codeworld("fix", path, "--test", TEST, "--types", "--budget", "60", "--json", "--no-engine")
     assert json.loads(done.out)["fixes"][0]["checks"] == ["parses", "names", "tests", "types"]
 
 
@@ -111,3 +113,17 @@ def test_a_damaged_model_is_said_and_the_prior_is_used(
     done = codeworld("fix", file, "--no-engine")
     assert done.code == 0
     assert "cannot read" in done.err
+
+
+def test_what_the_type_checker_complains_of_is_repaired(codeworld: Codeworld, tmp_path: Path) -> None:
+    path = tmp_path / "app.py"
+    path.write_text("def greet(name: str = None) -> None:\n    print(name)\n")
+    (tmp_path / "mypy.ini").write_text("[mypy]\nno_implicit_optional = True\n")
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    (tmp_path / ".venv" / "bin" / "mypy").symlink_to(Path(sys.executable).parent / "mypy")
+    done = codeworld("fix", path, "--types", "--write", "--no-engine")
+    assert done.code == 0
+    assert "name: Optional[str] = None" in path.read_text()
+    again = codeworld("fix", path, "--types", "--no-engine")
+    assert again.code == 1
+    assert "the type checker is content" in again.err

@@ -131,6 +131,7 @@ WRONG = "def larger(a, b):\n    return a if a < b else b\n"
 TEST = f'{sys.executable} -c "from shop import larger; assert larger(2, 3) == 3 and larger(5, 4) == 5"'
 
 
+@pytest.mark.timeout(300)  # a hundred programs are run, each in a sandbox
 async def test_a_test_finds_what_is_wrong(start: Start, project: Path) -> None:
     (project / "shop.py").write_text(WRONG)
     uri = (project / "shop.py").as_uri()
@@ -139,7 +140,7 @@ async def test_a_test_finds_what_is_wrong(start: Start, project: Path) -> None:
     client.did_open(uri, WRONG)
     arguments = [uri, TEST]
     reply = await client.request(
-        "workspace/executeCommand", {"command": "codeworld.fix", "arguments": arguments}, 60
+        "workspace/executeCommand", {"command": "codeworld.fix", "arguments": arguments}, 180
     )
     assert reply["result"]["checks"] == ["parses", "names", "tests"]
     (asked,) = client.seen("workspace/applyEdit")
