@@ -33,7 +33,9 @@ train = typer.Typer(
 @train.command(name="run")
 def train_run(
     config: Annotated[Path, typer.Argument(metavar="CONFIG", help="A TOML file, see configs/.")],
-    resume: Annotated[Path | None, typer.Option(help="What a run saved (its latest/), to go on from.")] = None,
+    resume: Annotated[
+        Path | None, typer.Option(help="What a run saved (its latest/), to go on from.")
+    ] = None,
 ) -> None:
     """Train as CONFIG says; may be left out: `codeworld train CONFIG`."""
     for path in filter(None, (config, resume)):

@@ -99,7 +99,9 @@ def test_what_is_held_out_is_looked_at_under_the_same_noise_whatever_was_learnt(
     with torch.no_grad():
         trainer.network.schedule.location.add_(3.0)
     assert trainer.held_out() == first
-    assert float(trainer.network.schedule.location.detach()) == pytest.approx(first_location(16) + 3.0, abs=1e-5)
+    assert float(trainer.network.schedule.location.detach()) == pytest.approx(
+        first_location(16) + 3.0, abs=1e-5
+    )
 
 
 def test_a_run_goes_on_where_it_was_saved(tmp_path: Path) -> None:
