@@ -137,6 +137,9 @@ class Runner:
                 exec(statement, names)
             held = {name: names[name] for name, _ in case["setup"]}
             before = {name: _state(value) for name, value in held.items()}
+            answers = {
+                name: _answers(value) for name, value in held.items() if before[name][0]["expr"] is None
+            }
         except Exception as error:
             done["setup_failed"] = f"{type(error).__name__}: {error}"[:200]
             return
@@ -160,9 +163,12 @@ class Runner:
         finally:
             sys.settrace(None)
         after = {name: _state(value) for name, value in held.items()}
-        done["changed"] = {
-            name: _change(before[name], after[name]) for name in held if before[name] != after[name]
-        }
+        changed = [name for name in held if before[name] != after[name]]
+        done["changed"] = {name: _change(before[name], after[name]) for name in changed}
+        for name in set(changed).intersection(answers):
+            new = _answers(held[name])
+            found = done["changed"][name].setdefault("attributes", {})
+            found |= {way: text for way, text in new.items() if answers[name].get(way) != text}
 
     def _raised(self, error: BaseException) -> dict[str, Any]:
         """``deliberate``: raised by a raise statement, not by an operation that went wrong."""
@@ -254,6 +260,15 @@ def _state(value: object) -> Any:
     except (TypeError, RuntimeError):
         hidden = {}
     return seen, hidden
+
+
+def _answers(value: object) -> dict[str, str]:
+    """What an object that no expression makes says of itself when it is asked."""
+    found = {}
+    for way, one in snapshot.asked(value).items():
+        with contextlib.suppress(snapshot.Unwritable, RecursionError):
+            found[way] = snapshot.write(one, set())
+    return found
 
 
 def _change(before: Any, after: Any) -> dict[str, Any]:

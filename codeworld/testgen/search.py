@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from codeworld.testgen.calling import Caller, Input
-from codeworld.testgen.cases import Case, Mutant, Observed
+from codeworld.testgen.cases import Case, Mutant, Observed, Target
 from codeworld.testgen.execution import Worker
 
 Arc = tuple[int, int]
@@ -31,6 +31,12 @@ class Goals:
     def __init__(self, mutants: Iterable[Mutant]) -> None:
         self.arcs: set[Arc] = set()
         self.alive: dict[int, Mutant] = {one.number: one for one in mutants}
+
+    def within(self, target: Target) -> Goals:
+        """The mutants of one target alone."""
+        found = Goals(one for one in self.alive.values() if target.line <= one.line <= target.end_line)
+        found.arcs |= self.arcs
+        return found
 
 
 class Found(msgspec.Struct, frozen=True):

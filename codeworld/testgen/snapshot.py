@@ -10,13 +10,16 @@ import builtins
 import collections
 import collections.abc
 import contextlib
+import copy
 import dataclasses
 import datetime
 import decimal
+import dis
 import enum
 import fractions
 import functools
 import inspect
+import io
 import pathlib
 import sys
 import types
@@ -27,7 +30,20 @@ from typing import Any
 MOST_CHARS = 1_500  # of an expression: nobody reads longer ones
 _DEPTH = 8
 _ATTRIBUTES = 8
+_DEEPEST = 2  # attributes of attributes of attributes: what a linked node links to
 _ELEMENTS = 50
+_MOST_STEPS = 120  # instructions of a method that is asked
+_WRITES = frozenset(
+    (
+        "STORE_ATTR",
+        "DELETE_ATTR",
+        "STORE_SUBSCR",
+        "DELETE_SUBSCR",
+        "STORE_GLOBAL",
+        "IMPORT_NAME",
+        "STORE_DEREF",
+    )
+)
 _BY_REPR = (decimal.Decimal, fractions.Fraction, uuid.UUID)
 _BY_DATETIME = (datetime.datetime, datetime.date, datetime.time, datetime.timedelta)
 
@@ -60,14 +76,18 @@ def attributes_of(value: object, properties: bool = False) -> tuple[dict[str, st
     """What can be written of what can be seen, by how it is got at: ``{}.name``, ``{}[0]``, ``list({})``."""
     found: dict[str, str] = {}
     imports: set[tuple[str, str]] = set()
-    for way, one in _seen(value, properties):
+    ways = collections.deque((way, one, 0) for way, one in _seen(value, properties))
+    while ways and len(found) < _ATTRIBUTES:
+        way, one, depth = ways.popleft()
         needs: set[tuple[str, str]] = set()
         try:
             text = write(one, needs)
         except (Unwritable, RecursionError):
+            if depth < _DEEPEST and way.startswith("{}.") and not _is_of_python(type(one)):
+                ways += ((inner.format(way), held, depth + 1) for inner, held in _seen(one, False))
             continue
         again = way.startswith("list(") and text in found.values()  # another view of the same
-        if len(text) <= MOST_CHARS // 4 and len(found) < _ATTRIBUTES and not again:
+        if len(text) <= MOST_CHARS // 4 and not again:
             found[way] = text
             imports |= needs
     return found, imports
@@ -93,6 +113,64 @@ def _seen(value: Any, properties: bool) -> Iterator[tuple[str, object]]:
             yield f"{{}}.{name}", one
             if isinstance(one, collections.abc.Collection) and not isinstance(one, (str, bytes)):
                 yield from _listed(f"{{}}.{name}", one)
+    yield from asked(value).items() if properties else ()
+
+
+def asked(value: object) -> dict[str, object]:
+    """What an object says of itself when it is asked: by methods that need nothing and change nothing, and, where it is
+    no collection, by its length and its elements. A twin is asked, twice: time and chance do not say the same again."""
+    kind: Any = type(value)
+    found: dict[str, object] = {}
+    if _is_of_python(kind):
+        return found
+    ways = [f"{{}}.{name}()" for name in _queries(kind)]
+    if not isinstance(value, collections.abc.Collection):
+        ways += ["len({})"] * hasattr(kind, "__len__")
+        ways += ["list({})"] * (hasattr(kind, "__iter__") and not hasattr(kind, "__next__"))
+    if not ways:
+        return found
+    with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
+        twin = copy.deepcopy(value)
+        before = attributes_of(twin)
+        for way in ways:
+            with contextlib.suppress(Exception):
+                one, again = (eval(way.format("twin"), {"twin": twin}) for _ in range(2))
+                if attributes_of(twin) != before:
+                    break  # this one did change it, and the twin is none any more
+                found |= {way: one} if again == one else {}
+    return found
+
+
+@functools.cache
+def _queries(kind: type) -> list[str]:
+    """Names of methods that look like questions: without parameters, and without effects that one can see in them."""
+    found = []
+    for name in sorted(dir(kind)):
+        function = inspect.getattr_static(kind, name)
+        if name[0] == "_" or not isinstance(function, types.FunctionType):
+            continue
+        code = function.__code__
+        needed = code.co_argcount - len(function.__defaults__ or ())
+        plain = not code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR)
+        if needed == 1 and not code.co_kwonlyargcount and plain and _only_reads(code):
+            found.append(name)
+    return found
+
+
+def _only_reads(code: types.CodeType) -> bool:
+    """Whether it sets no attribute, element or global variable, and returns something."""
+    steps = [*dis.get_instructions(code)]
+    if len(steps) > _MOST_STEPS or any(one.opname in _WRITES for one in steps):
+        return False
+    returned = [steps[at - 1] for at, one in enumerate(steps) if one.opname == "RETURN_VALUE"]
+    returned += [one for one in steps if one.opname == "RETURN_CONST"]
+    return any(not one.opname.endswith("CONST") or one.argval is not None for one in returned)
+
+
+def _is_of_python(kind: type) -> bool:
+    """Whether a class is the standard library's: what it holds is not what a test is about."""
+    outermost = (getattr(kind, "__module__", None) or "builtins").partition(".")[0]
+    return outermost in getattr(sys, "stdlib_module_names", ("builtins",))
 
 
 def _held(value: object) -> Iterator[tuple[str, object]]:
