@@ -105,7 +105,8 @@ def judged(
             project=root,
             changed={home: text, file: module},
             limits=sandbox.Limits(wall_s=RUN_S, cpu_s=int(RUN_S), memory_mb=4096),
-            variables={"PYTHONPATH": os.pathsep.join(place.paths)},
+            # Relative: the sandbox may run a copy of the project.
+            variables={"PYTHONPATH": os.pathsep.join(os.path.relpath(one, root) for one in place.paths)},
         )  # fmt: skip
 
     after = run(fix.after)
