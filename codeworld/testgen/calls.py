@@ -4,7 +4,9 @@ apart. Standard library only."""
 from __future__ import annotations
 
 import asyncio
+import collections.abc
 import contextlib
+import copy
 import importlib.util
 import inspect
 import io
@@ -163,12 +165,12 @@ class Runner:
         finally:
             sys.settrace(None)
         after = {name: _state(value) for name, value in held.items()}
-        changed = [name for name in held if before[name] != after[name]]
-        done["changed"] = {name: _change(before[name], after[name]) for name in changed}
-        for name in set(changed).intersection(answers):
-            new = _answers(held[name])
-            found = done["changed"][name].setdefault("attributes", {})
-            found |= {way: text for way, text in new.items() if answers[name].get(way) != text}
+        new = {name: _answers(held[name]) for name in answers}
+        done["changed"] = {
+            name: _change((*before[name], answers.get(name)), (*after[name], new.get(name)))
+            for name in held
+            if before[name] != after[name] or answers.get(name) != new.get(name)
+        }
 
     def _raised(self, error: BaseException) -> dict[str, Any]:
         """``deliberate``: raised by a raise statement, not by an operation that went wrong."""
@@ -237,7 +239,7 @@ def _call(code: types.CodeType, names: dict[str, Any]) -> tuple[str, object]:
     ):
         with value as inner:
             return "with", inner
-    if inspect.isgenerator(value) or isinstance(value, (map, filter, zip, enumerate, itertools.chain)):
+    if isinstance(value, collections.abc.Iterator) and type(value).__module__ in ("builtins", "itertools"):
         taken = list(itertools.islice(value, _MOST_ITEMS + 1))
         return ("first", taken[:_MOST_ITEMS]) if len(taken) > _MOST_ITEMS else ("list", taken)
     return "value", value
@@ -262,23 +264,27 @@ def _state(value: object) -> Any:
     return seen, hidden
 
 
-def _answers(value: object) -> dict[str, str]:
-    """What an object that no expression makes says of itself when it is asked."""
-    found = {}
-    for way, one in snapshot.asked(value).items():
-        with contextlib.suppress(snapshot.Unwritable, RecursionError):
-            found[way] = snapshot.write(one, set())
-    return found
+def _answers(value: object) -> tuple[dict[str, str], set[tuple[str, str]]]:
+    """All that an object, which no expression makes, shows when it is looked at and asked, and the imports for it. A
+    twin is looked at: properties may change it."""
+    with contextlib.suppress(Exception):
+        found: tuple[dict[str, str], set[tuple[str, str]]] = snapshot.attributes_of(
+            copy.deepcopy(value), True
+        )
+        return found
+    return {}, set()
 
 
 def _change(before: Any, after: Any) -> dict[str, Any]:
-    """The new state; of an object without expression, the attributes that changed."""
+    """The new state; of an object without expression, the attributes and answers that changed."""
     seen = dict(after[0])
     if seen["expr"] is None:
-        old = before[0].get("attributes", {})
-        seen["attributes"] = {
-            name: text for name, text in seen["attributes"].items() if old.get(name) != text
-        }
+        old, new = dict(before[0].get("attributes", {})), dict(seen["attributes"])
+        if before[2] is not None and after[2] is not None:
+            old |= before[2][0]
+            new |= after[2][0]
+            seen["imports"] = sorted({*map(tuple, seen["imports"]), *after[2][1]})
+        seen["attributes"] = {name: text for name, text in new.items() if old.get(name) != text}
     return seen
 
 

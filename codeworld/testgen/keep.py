@@ -58,7 +58,7 @@ def chosen(
     while left and len(kept) < most:
         best, gain = None, 0.0
         for one, whole in left:
-            new = len(set(one.observed.arcs) - arcs)
+            new = len(set(one.observed.reached) - arcs)
             kills = len(set(_kills(one.observed, whole)) - killed)
             worth = (new + 2 * kills) / (1 + _cost(one.case, one.observed) / 60) * (0.6 if whole else 1.0)
             if worth > gain:
@@ -66,8 +66,8 @@ def chosen(
         if best is None:
             break
         one, whole = best
-        new, kills = len(set(one.observed.arcs) - arcs), len(set(_kills(one.observed, whole)) - killed)
-        arcs |= set(one.observed.arcs)
+        new, kills = len(set(one.observed.reached) - arcs), len(set(_kills(one.observed, whole)) - killed)
+        arcs |= set(one.observed.reached)
         killed |= set(_kills(one.observed, whole))
         kept.append((one, Kept(target, one.case, one.observed, whole, new, kills)))
         left = [pair for pair in left if pair[0].case != one.case]
@@ -81,8 +81,8 @@ def without_needless(
     needed = [*kept]
     for pair in reversed(kept):
         rest = [one for one in needed if one is not pair]
-        own_arcs, own_kills = set(pair[1].observed.arcs), set(_kills(pair[1].observed, pair[1].whole))
-        others = set(arcs).union(*(one.observed.arcs for _, one in rest))
+        own_arcs, own_kills = set(pair[1].observed.reached), set(_kills(pair[1].observed, pair[1].whole))
+        others = set(arcs).union(*(one.observed.reached for _, one in rest))
         others_kill = set(killed).union(*(_kills(one.observed, one.whole) for _, one in rest))
         if own_arcs <= others and own_kills <= others_kill:
             needed = rest
@@ -109,7 +109,7 @@ class Shrinker:
             tried = [(other, self._caller.case(other)) for other in _smaller_inputs(one.input)][:_SMALLER]
             done = self._worker.run([case for _, case in tried], mutants=mutants) if tried else []
             for (other, case), observed in zip(tried, done, strict=True):
-                fits = arcs <= set(observed.arcs) and kills <= set(observed.killed)
+                fits = arcs <= observed.reached and kills <= set(observed.killed)
                 if (
                     fits
                     and self._accepts(case, observed)
@@ -125,7 +125,7 @@ class Shrinker:
 def exclusive(pair: tuple[Found, Kept], kept: Sequence[tuple[Found, Kept]]) -> tuple[set[Arc], set[int]]:
     """What a case reaches and kills that no other of ``kept`` does."""
     rest = [other for _, other in kept if other is not pair[1]]
-    arcs = set(pair[1].observed.arcs).difference(*(one.observed.arcs for one in rest))
+    arcs = set(pair[1].observed.reached).difference(*(one.observed.reached for one in rest))
     kills = set(_kills(pair[1].observed, pair[1].whole)).difference(
         *(_kills(one.observed, one.whole) for one in rest)
     )

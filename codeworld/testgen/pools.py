@@ -109,19 +109,25 @@ def stands(node: ast.expr, names: Collection[str]) -> bool:
 
 
 def values_in_examples(names: frozenset[str], file: Path, text: str) -> dict[str, list[ast.expr]]:
-    """What doctests set variables of these names to: in ``text``, the content of ``file``, and, as long as there are
-    few, in the modules beside it."""
+    """What doctests set variables of these names to: in ``text``, the content of ``file``, and what is made in another
+    way in the modules beside it."""
     found = _set_in_examples(names, text)
     deadline_s = time.monotonic() + _READ_S
     for path in sorted(file.parent.glob("*.py"))[:_MOST_FILES]:
-        few = frozenset(one for one in names if len(found.get(one, ())) < _MOST_CALLS)
-        if not few or time.monotonic() > deadline_s:
+        if time.monotonic() > deadline_s:
             break
         if path != file:
             with contextlib.suppress(OSError, UnicodeDecodeError):
-                for name, values in _set_in_examples(few, path.read_text(encoding="utf-8")).items():
-                    found.setdefault(name, []).extend(values)
-    return found
+                for name, values in _set_in_examples(names, path.read_text(encoding="utf-8")).items():
+                    held = found.setdefault(name, [])
+                    known = {_made_by(one) for one in held}
+                    held += [one for by, one in {_made_by(o): o for o in values}.items() if by not in known]
+    return {name: values[: 2 * _MOST_CALLS] for name, values in found.items()}
+
+
+def _made_by(value: ast.expr) -> str:
+    """The function that is called for it, else what kind of expression it is."""
+    return ast.unparse(value.func) if isinstance(value, ast.Call) else type(value).__name__
 
 
 def _set_in_examples(names: frozenset[str], text: str) -> dict[str, list[ast.expr]]:

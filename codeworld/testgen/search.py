@@ -16,7 +16,7 @@ from codeworld.testgen.calling import Caller, Input
 from codeworld.testgen.cases import Case, Mutant, Observed, Target
 from codeworld.testgen.execution import Worker
 
-Arc = tuple[int, int]
+Arc = tuple[int | str, int]  # or an exception and the line of the file where it passed
 
 _BATCH = 24
 _FIRST = 12  # calls in the first batches, when hardly anything is known: also slow ones are noticed early
@@ -133,7 +133,7 @@ class Search:
             if done.setup_failed:
                 self.failures.append(done)
                 continue
-            arcs = set(done.arcs) - goals.arcs
+            arcs = done.reached - goals.arcs
             kind = f"{done.raised.type}:{done.raised.line}" if done.raised else done.mode
             accepted = self._accepts(case, done)
             if not accepted:

@@ -29,7 +29,7 @@ from typing import Any
 
 MOST_CHARS = 1_500  # of an expression: nobody reads longer ones
 _DEPTH = 8
-_ATTRIBUTES = 8
+_ATTRIBUTES = 12
 _DEEPEST = 2  # attributes of attributes of attributes: what a linked node links to
 _ELEMENTS = 50
 _MOST_STEPS = 120  # instructions of a method that is asked
@@ -76,7 +76,7 @@ def attributes_of(value: object, properties: bool = False) -> tuple[dict[str, st
     """What can be written of what can be seen, by how it is got at: ``{}.name``, ``{}[0]``, ``list({})``."""
     found: dict[str, str] = {}
     imports: set[tuple[str, str]] = set()
-    ways = collections.deque((way, one, 0) for way, one in _seen(value, properties))
+    ways = collections.deque(_ways(value, properties, 0))
     while ways and len(found) < _ATTRIBUTES:
         way, one, depth = ways.popleft()
         needs: set[tuple[str, str]] = set()
@@ -84,13 +84,24 @@ def attributes_of(value: object, properties: bool = False) -> tuple[dict[str, st
             text = write(one, needs)
         except (Unwritable, RecursionError):
             if depth < _DEEPEST and way.startswith("{}.") and not _is_of_python(type(one)):
-                ways += ((inner.format(way), held, depth + 1) for inner, held in _seen(one, False))
+                ways += (
+                    (inner.format(way), held, deeper)
+                    for inner, held, deeper in _ways(one, properties, depth + 1)
+                )
             continue
-        again = way.startswith("list(") and text in found.values()  # another view of the same
+        # Another view of the same, or its keys alone.
+        again = way.startswith("list(") and (text in found.values() or f"dict{way[4:]}" in found)
         if len(text) <= MOST_CHARS // 4 and not again:
             found[way] = text
             imports |= needs
     return found, imports
+
+
+def _ways(value: object, properties: bool, depth: int) -> Iterator[tuple[str, object, int]]:
+    """What is seen, and how deep it is; what is not held, such as a view that a property makes, leads no deeper."""
+    held = {id(one) for _, one in _held(value)}
+    for way, one in _seen(value, properties):
+        yield way, one, depth if id(one) in held else _DEEPEST
 
 
 def _seen(value: Any, properties: bool) -> Iterator[tuple[str, object]]:
@@ -184,9 +195,13 @@ def _held(value: object) -> Iterator[tuple[str, object]]:
 
 
 def _listed(way: str, value: Any) -> Iterator[tuple[str, object]]:
+    """A mapping as its keys alone where they lead to nothing."""
     with contextlib.suppress(Exception):
-        if len(value) <= _ELEMENTS:
-            yield f"list({way})", list(value)
+        if len(value) > _ELEMENTS:
+            return
+        if isinstance(value, collections.abc.Mapping) and any(value.values()):
+            yield f"dict({way})", dict(value)
+        yield f"list({way})", list(value)
 
 
 def _properties(kind: type) -> list[str]:

@@ -256,7 +256,7 @@ class Builder:
         fitting = [one for one in mutants if one.line in reached]
         same, flaky = confirmed(search.found, worker, fitting, chance, accepts)
         self._flaky += flaky
-        same = same if about is None else [_only_about(one, about) for one in same]
+        same = same if about is None else _only_about(same, about)
         pairs = chosen(caller.target, same, set(self._arcs), set(self._killed))
         pairs = without_needless(pairs, self._arcs, self._killed)
         shrinker = Shrinker(caller, worker, mutants, accepts)
@@ -267,7 +267,7 @@ class Builder:
             smaller.append(shrinker.shrink(pair[0], arcs - self._arcs, kills - self._killed, deadline_s))
         same, flaky = confirmed(smaller, worker, fitting, chance, accepts)
         self._flaky += flaky
-        same = same if about is None else [_only_about(one, about) for one in same]
+        same = same if about is None else _only_about(same, about)
         pairs = chosen(caller.target, same, self._arcs, self._killed)
         self._kept += [kept for _, kept in pairs]
 
@@ -331,10 +331,14 @@ def _is_in(line: int, target: Target) -> bool:
     return target.line <= abs(line) <= target.end_line
 
 
-def _only_about(found: Found, target: Target) -> Found:
-    """With those of its arcs that are the target's."""
-    arcs = tuple(arc for arc in found.observed.arcs if all(_is_in(line, target) for line in arc))
-    return msgspec.structs.replace(found, observed=msgspec.structs.replace(found.observed, arcs=arcs))
+def _only_about(found: Sequence[Found], target: Target) -> list[Found]:
+    """Those that run the target, with the arcs that are its own."""
+    kept = []
+    for one in found:
+        arcs = tuple(arc for arc in one.observed.arcs if all(_is_in(line, target) for line in arc))
+        observed = msgspec.structs.replace(one.observed, arcs=arcs)
+        kept += [msgspec.structs.replace(one, observed=observed)] if arcs else []
+    return kept
 
 
 def _all_mutants(module: Module, flags: str) -> Iterator[Mutant]:

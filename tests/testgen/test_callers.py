@@ -82,3 +82,21 @@ def test_changed_state_is_asserted_through_questions(make: Make, root: object) -
     assert "len(pile) ==" in found.text
     (summary,) = found.summaries
     assert summary.mutants_killed == summary.mutants > 0
+
+
+def test_what_a_decorator_refuses_is_tested(make: Make, root: object) -> None:
+    """It is no line of the function, and no mutant of it is told apart."""
+    text = (
+        "def guarded(function):\n    def call(n: int):\n        if n > 5:\n"
+        "            raise NotImplementedError('too large')\n        return function(n)\n    return call\n\n\n"
+        "@guarded\ndef same(n: int):\n    return n\n"
+    )
+    (root / "shop_guard.py").write_text(text.partition("\n\n\n")[0] + "\n")  # type: ignore[operator]
+    found = made(make("from shop_guard import guarded\n\n\n" + text.partition("\n\n\n")[2], "same"))
+    assert "pytest.raises(NotImplementedError" in found.text
+
+
+def test_an_iterator_is_known_by_what_it_gives(make: Make) -> None:
+    found = made(make("def backwards(values: list[int]):\n    return iter(values[::-1])\n"))
+    assert "list(backwards(" in found.text
+    assert "list_iterator" not in found.text

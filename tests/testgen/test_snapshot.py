@@ -11,7 +11,7 @@ import itertools
 import pathlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import pytest
@@ -218,3 +218,21 @@ def test_what_an_attribute_holds_is_seen() -> None:
     loop = Linked(3)
     loop.rest = loop
     assert snapshot.take(loop)["attributes"].keys() == {"{}.value", "{}.rest.value", "{}.rest.rest.value"}
+
+
+def test_a_mapping_of_its_own_kind_is_known_by_what_its_keys_lead_to() -> None:
+    class Index(Mapping[str, list[int]]):
+        def __init__(self, held: dict[str, list[int]]) -> None:
+            self._held = held
+
+        def __getitem__(self, key: str) -> list[int]:
+            return self._held[key]
+
+        def __iter__(self) -> Iterator[str]:
+            return iter(self._held)
+
+        def __len__(self) -> int:
+            return len(self._held)
+
+    assert snapshot.take(Index({"a": [1]}))["attributes"] == {"dict({})": "{'a': [1]}"}
+    assert snapshot.take(Index({"a": []}))["attributes"] == {"list({})": "['a']"}
