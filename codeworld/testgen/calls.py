@@ -6,7 +6,6 @@ from __future__ import annotations
 import asyncio
 import collections.abc
 import contextlib
-import copy
 import importlib.util
 import inspect
 import io
@@ -16,6 +15,7 @@ import linecache
 import math
 import os
 import pathlib
+import pickle
 import random
 import signal
 import sys
@@ -36,9 +36,7 @@ WAITS = 8.0  # a call that does not compute may take so many times as long
 _MOST_ITEMS = 50  # taken from a generator
 _MOST_PRINTED = 2_000
 _LEAST_MUTANT_S = 0.03
-_MUTANTS_S = (
-    4.0  # of the processor, for all mutants of one case: slow calls meet as many as there is time for
-)
+MUTANTS_S = 4.0  # of the processor, for all mutants of one case: slow calls meet as many as there is time for
 
 
 # The project and the interpreter are somewhere else for everybody; "/usr" is no place of ours.
@@ -80,7 +78,7 @@ class Runner:
             return done
         lines = {line for arc in self._arcs for line in arc}
         limit_s = min(self._limit_s, max(_LEAST_MUTANT_S, 4 * took_s))
-        until_s = time.process_time() + _MUTANTS_S
+        until_s = time.process_time() + MUTANTS_S
         for number, line in question["mutants"]:
             if time.process_time() > until_s:
                 break  # who asks would take it for hung
@@ -139,9 +137,7 @@ class Runner:
                 exec(statement, names)
             held = {name: names[name] for name, _ in case["setup"]}
             before = {name: _state(value) for name, value in held.items()}
-            answers = {
-                name: _answers(value) for name, value in held.items() if before[name][0]["expr"] is None
-            }
+            frozen = {name: _frozen(value, before[name]) for name, value in held.items()}
         except Exception as error:
             done["setup_failed"] = f"{type(error).__name__}: {error}"[:200]
             return
@@ -165,12 +161,13 @@ class Runner:
         finally:
             sys.settrace(None)
         after = {name: _state(value) for name, value in held.items()}
-        new = {name: _answers(held[name]) for name in answers}
-        done["changed"] = {
-            name: _change((*before[name], answers.get(name)), (*after[name], new.get(name)))
-            for name in held
-            if before[name] != after[name] or answers.get(name) != new.get(name)
-        }
+        done["changed"] = {}
+        for name, value in held.items():
+            old, new = frozen[name], _frozen(value, after[name])
+            if before[name] != after[name] or old != new:
+                change = _change(before[name], after[name], _answers(old), _answers(new))
+                # What cannot be seen can't be asserted.
+                done["changed"] |= {name: change} if change["expr"] or change["attributes"] else {}
 
     def _raised(self, error: BaseException) -> dict[str, Any]:
         """``deliberate``: raised by a raise statement, not by an operation that went wrong."""
@@ -264,26 +261,32 @@ def _state(value: object) -> Any:
     return seen, hidden
 
 
-def _answers(value: object) -> tuple[dict[str, str], set[tuple[str, str]]]:
-    """All that an object, which no expression makes, shows when it is looked at and asked, and the imports for it. A
-    twin is looked at: properties may change it."""
+def _frozen(value: object, state: Any) -> bytes:
+    """An object that no expression makes, as it is now, all the way down; b"" where it cannot be kept."""
+    if state[0]["expr"] is None:
+        with contextlib.suppress(Exception):
+            return pickle.dumps(value)
+    return b""
+
+
+def _answers(frozen: bytes) -> tuple[dict[str, str], set[tuple[str, str]]]:
+    """All that an object shows when it is looked at and asked, and the imports for it. A twin is looked at: properties
+    may change it."""
     with contextlib.suppress(Exception):
         found: tuple[dict[str, str], set[tuple[str, str]]] = snapshot.attributes_of(
-            copy.deepcopy(value), True
+            pickle.loads(frozen), True
         )
         return found
     return {}, set()
 
 
-def _change(before: Any, after: Any) -> dict[str, Any]:
+def _change(before: Any, after: Any, old_answers: Any, new_answers: Any) -> dict[str, Any]:
     """The new state; of an object without expression, the attributes and answers that changed."""
     seen = dict(after[0])
     if seen["expr"] is None:
-        old, new = dict(before[0].get("attributes", {})), dict(seen["attributes"])
-        if before[2] is not None and after[2] is not None:
-            old |= before[2][0]
-            new |= after[2][0]
-            seen["imports"] = sorted({*map(tuple, seen["imports"]), *after[2][1]})
+        old = {**before[0].get("attributes", {}), **old_answers[0]}
+        new = {**seen["attributes"], **new_answers[0]}
+        seen["imports"] = sorted({*map(tuple, seen["imports"]), *new_answers[1]})
         seen["attributes"] = {name: text for name, text in new.items() if old.get(name) != text}
     return seen
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +17,8 @@ from codeworld.testgen.search import Arc, Found
 
 _MOST_CANDIDATES = 80
 _MOST_CASES = 24  # for one target
-_SMALLER = 16  # tried at once
+_SMALLER = 16  # of one case, tried before the next smaller one of it
+_AT_ONCE = 4  # between two looks at the clock
 _WRITTEN = ("doctest", "call site")  # by somebody: as readable as can be
 _LONG_CHARS = 600  # of what stands in a test; a longer one has to be worth it
 
@@ -27,15 +29,20 @@ def confirmed(
     mutants: Sequence[Mutant],
     chance: random.Random,
     accepts: Callable[[Case, Observed], bool],
+    deadline_s: float = math.inf,
 ) -> tuple[list[Found], int]:
     """Run each in a process of its own, with all mutants, and again in another order; those that did the same, and how
-    many did not."""
+    many did not. After ``deadline_s`` (monotonic) no more are run: slow ones take seconds with all mutants."""
     hanging = {
         number for one in found for number in one.observed.hung
     }  # again, each would take its whole time
     mutants = [one for one in mutants if one.number not in hanging]
     few = sorted(found, key=lambda one: _cost(one.case, one.observed))[:_MOST_CANDIDATES]
-    first = worker.run([one.case for one in few], mutants=mutants, isolated=True)
+    first: list[Observed] = []
+    while len(first) < len(few) and (not first or time.monotonic() < deadline_s):
+        some = few[len(first) : len(first) + _AT_ONCE]
+        first += worker.run([one.case for one in some], mutants=mutants, isolated=True)
+    few = few[: len(first)]
     order = [*range(len(few))]
     chance.shuffle(order)
     again = worker.run([few[at].case for at in order], isolated=False, trace=False)
@@ -104,22 +111,34 @@ class Shrinker:
 
     def shrink(self, one: Found, arcs: set[Arc], kills: set[int], deadline_s: float) -> Found:
         """The smallest that was found in time; ``arcs`` and ``kills`` are what it must keep."""
-        mutants = [self._mutants[number] for number in kills]
         while time.monotonic() < deadline_s and one.input.origin not in _WRITTEN:
             tried = [(other, self._caller.case(other)) for other in _smaller_inputs(one.input)][:_SMALLER]
-            done = self._worker.run([case for _, case in tried], mutants=mutants) if tried else []
-            for (other, case), observed in zip(tried, done, strict=True):
-                fits = arcs <= observed.reached and kills <= set(observed.killed)
-                if (
-                    fits
-                    and self._accepts(case, observed)
-                    and _cost(case, observed) < _cost(one.case, one.observed)
-                ):
-                    one = Found(other, case, observed)
-                    break
-            else:
+            better = self._first_that_fits(tried, one, arcs, kills, deadline_s)
+            if better is None:
                 return one
+            one = better
         return one
+
+    def _first_that_fits(
+        self,
+        tried: Sequence[tuple[Input, Case]],
+        one: Found,
+        arcs: set[Arc],
+        kills: set[int],
+        deadline_s: float,
+    ) -> Found | None:
+        mutants = [self._mutants[number] for number in kills]
+        for at in range(0, len(tried), _AT_ONCE):
+            some = tried[at : at + _AT_ONCE]
+            done = self._worker.run([case for _, case in some], mutants=mutants)
+            for (other, case), observed in zip(some, done, strict=True):
+                fits = arcs <= observed.reached and kills <= set(observed.killed)
+                shorter = _cost(case, observed) < _cost(one.case, one.observed)
+                if fits and shorter and self._accepts(case, observed):
+                    return Found(other, case, observed)
+            if time.monotonic() > deadline_s:
+                break
+        return None
 
 
 def exclusive(pair: tuple[Found, Kept], kept: Sequence[tuple[Found, Kept]]) -> tuple[set[Arc], set[int]]:

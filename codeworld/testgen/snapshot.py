@@ -10,7 +10,6 @@ import builtins
 import collections
 import collections.abc
 import contextlib
-import copy
 import dataclasses
 import datetime
 import decimal
@@ -21,6 +20,7 @@ import functools
 import inspect
 import io
 import pathlib
+import pickle
 import sys
 import types
 import uuid
@@ -141,12 +141,12 @@ def asked(value: object) -> dict[str, object]:
     if not ways:
         return found
     with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
-        twin = copy.deepcopy(value)
-        before = attributes_of(twin)
+        twin = pickle.loads(pickle.dumps(value))
+        before = pickle.dumps(twin)
         for way in ways:
             with contextlib.suppress(Exception):
                 one, again = (eval(way.format("twin"), {"twin": twin}) for _ in range(2))
-                if attributes_of(twin) != before:
+                if pickle.dumps(twin) != before:
                     break  # this one did change it, and the twin is none any more
                 found |= {way: one} if again == one else {}
     return found

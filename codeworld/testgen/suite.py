@@ -254,7 +254,7 @@ class Builder:
         # One with all mutants that can be reached takes long where there are many.
         reached = {line for one in search.found for arc in one.observed.arcs for line in arc}
         fitting = [one for one in mutants if one.line in reached]
-        same, flaky = confirmed(search.found, worker, fitting, chance, accepts)
+        same, flaky = confirmed(search.found, worker, fitting, chance, accepts, deadline_s)
         self._flaky += flaky
         same = same if about is None else _only_about(same, about)
         pairs = chosen(caller.target, same, set(self._arcs), set(self._killed))

@@ -186,29 +186,31 @@ def test_an_object_is_asked_what_it_holds(capsys: pytest.CaptureFixture[str]) ->
     assert not capsys.readouterr().out
 
 
+class Emptying:
+    def __init__(self) -> None:
+        self.items = [1, 2]
+
+    def first(self) -> int:
+        return self.items.pop()
+
+
 def test_who_changes_what_one_could_see_is_not_asked() -> None:
-    class Emptying:
-        def __init__(self) -> None:
-            self.items = [1, 2]
-
-        def first(self) -> int:
-            return self.items.pop()
-
     one = Emptying()
     assert snapshot.asked(one) == {}
     assert one.items == [1, 2]
 
 
+class Clock:
+    ticks = itertools.count()
+
+    def now(self) -> int:
+        return next(self.ticks)
+
+    def kind(self) -> str:
+        return f"{type(self).__name__}"
+
+
 def test_what_is_not_the_same_again_is_no_answer() -> None:
-    class Clock:
-        ticks = itertools.count()
-
-        def now(self) -> int:
-            return next(self.ticks)
-
-        def kind(self) -> str:
-            return f"{type(self).__name__}"
-
     assert snapshot.asked(Clock()) == {"{}.kind()": "Clock"}
 
 
