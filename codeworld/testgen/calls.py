@@ -287,7 +287,8 @@ def _change(before: Any, after: Any, old_answers: Any, new_answers: Any) -> dict
         old = {**before[0].get("attributes", {}), **old_answers[0]}
         new = {**seen["attributes"], **new_answers[0]}
         seen["imports"] = sorted({*map(tuple, seen["imports"]), *new_answers[1]})
-        seen["attributes"] = {name: text for name, text in new.items() if old.get(name) != text}
+        changed = [(name, text) for name, text in new.items() if old.get(name) != text]
+        seen["attributes"] = dict(changed[: snapshot.MOST_ATTRIBUTES])
     return seen
 
 

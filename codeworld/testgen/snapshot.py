@@ -29,7 +29,8 @@ from typing import Any
 
 MOST_CHARS = 1_500  # of an expression: nobody reads longer ones
 _DEPTH = 8
-_ATTRIBUTES = 12
+MOST_ATTRIBUTES = 12  # in a test
+MOST_LOOKED_AT = 60  # to see which of them changed
 _DEEPEST = 2  # attributes of attributes of attributes: what a linked node links to
 _ELEMENTS = 50
 _MOST_STEPS = 120  # instructions of a method that is asked
@@ -57,7 +58,7 @@ class Unwritable(Exception):
 def take(value: object, *, properties: bool = False) -> dict[str, Any]:
     """``type``, ``expr`` (None when there is none), ``imports`` it needs, ``approx`` (it holds floats) and, of a value
     that has no expression, its ``attributes``, what can be seen of it, and what its type is ``named`` by. Properties
-    are looked at on request: what they compute may change the object."""
+    are looked at on request: what they compute may change the object; there are then no more than a test holds."""
     found: dict[str, Any] = {"type": _type_name(type(value)), "expr": None, "imports": [], "approx": False}
     imports: set[tuple[str, str]] = set()
     try:
@@ -65,19 +66,23 @@ def take(value: object, *, properties: bool = False) -> dict[str, Any]:
         found["approx"] = _has_float(value)
         found["imports"] = sorted(imports)
     except (Unwritable, RecursionError):
-        found["attributes"], imports = attributes_of(value, properties)
+        most = MOST_ATTRIBUTES if properties else MOST_LOOKED_AT
+        found["attributes"], imports = attributes_of(value, properties, most)
         with contextlib.suppress(Unwritable):
             found["named"] = _named(type(value), imports)
         found["imports"] = sorted(imports)
     return found
 
 
-def attributes_of(value: object, properties: bool = False) -> tuple[dict[str, str], set[tuple[str, str]]]:
-    """What can be written of what can be seen, by how it is got at: ``{}.name``, ``{}[0]``, ``list({})``."""
+def attributes_of(
+    value: object, properties: bool, most: int = MOST_LOOKED_AT
+) -> tuple[dict[str, str], set[tuple[str, str]]]:
+    """What can be written of what can be seen, by how it is got at: ``{}.name``, ``{}[0]``, ``list({})``; at most
+    ``most``."""
     found: dict[str, str] = {}
     imports: set[tuple[str, str]] = set()
     ways = collections.deque(_ways(value, properties, 0))
-    while ways and len(found) < _ATTRIBUTES:
+    while ways and len(found) < most:
         way, one, depth = ways.popleft()
         needs: set[tuple[str, str]] = set()
         try:
@@ -110,7 +115,7 @@ def _seen(value: Any, properties: bool) -> Iterator[tuple[str, object]]:
     if isinstance(value, (type, types.ModuleType, types.FunctionType)):
         return
     if type(value) in (list, tuple):
-        for at, element in enumerate(value[:_ATTRIBUTES]):
+        for at, element in enumerate(value[:MOST_ATTRIBUTES]):
             yield f"{{}}[{at}]", element
             for way, one in _seen(element, properties) if type(element) not in (list, tuple) else ():
                 yield way.format(f"{{}}[{at}]"), one
