@@ -249,7 +249,9 @@ def row(part: str, method: str, found: Sequence[Result]) -> dict[str, Any]:
         "tests": sum(one.judged["tests"] for one in suites),
         "median lines": statistics.median(lengths) if lengths else None,
         "wall s": round(statistics.mean(one.wall_s for one in found), 1),
-        "wall s for a second of the processor, median": statistics.median(one.slowdown for one in found),
+        "wall s for a second of the processor, median": round(
+            statistics.median(one.slowdown for one in found), 1
+        ),
     }
 
 

@@ -22,7 +22,7 @@ import msgspec
 
 from benchmarks import results
 from benchmarks.mine_fixes import Fix
-from benchmarks.testgen import Item, hypothesis, pynguin
+from benchmarks.testgen import Item, hypothesis, pynguin, slowdown
 from benchmarks.testgen_functions import unpack
 from codeworld.canvas import Reject
 from codeworld.errors import CommandError
@@ -65,6 +65,7 @@ def measure(fix: Fix, method: str, options: argparse.Namespace) -> Result:
     package = root / Path(fix.path).parts[0]
     compile_all = [str(options.judge), "-m", "compileall", "-q", str(package)]
     subprocess.run(compile_all, check=False, capture_output=True)  # as a project's modules mostly are
+    options.slow = slowdown() if options.busy else 1.0
     begin_s = time.monotonic()
     verdict: Verdict
     text, home, reason = suite(fix, file, root, method, options)
@@ -81,7 +82,8 @@ def suite(
 ) -> tuple[str | None, Path, str]:
     """The text of the tests, or None, where they belong, and why there are none."""
     if method == "codeworld":
-        limits = Settings(budget_s=options.budget, most_s=options.budget)
+        limit_s = options.budget * options.slow
+        limits = Settings(budget_s=limit_s, most_s=limit_s)
         try:
             made = generate(file, fix.after, root, qualname=fix.function, settings=limits)
         except CommandError as error:
@@ -105,7 +107,8 @@ def judged(
             project=root,
             changed={home: text, file: module},
             limits=sandbox.Limits(wall_s=RUN_S, cpu_s=int(RUN_S), memory_mb=4096),
-            variables={"PYTHONPATH": os.pathsep.join(place.paths)},
+            # Relative: the sandbox may run a copy of the project.
+            variables={"PYTHONPATH": os.pathsep.join(os.path.relpath(one, root) for one in place.paths)},
         )  # fmt: skip
 
     after = run(fix.after)
@@ -239,6 +242,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--methods", nargs="*", choices=METHODS, default=["codeworld"])
     parser.add_argument("--most", type=int, default=60, help="of each repository")
     parser.add_argument("--budget", type=float, default=10.0, help="seconds for each target")
+    parser.add_argument(
+        "--busy", action="store_true", help="the budget is of processor time: others use the machine"
+    )
     parser.add_argument("--work", type=Path, default=Path("build/testgen-fixes"))
     parser.add_argument(
         "--judge", type=Path, required=True, help="an interpreter with pytest and dependencies"
@@ -248,9 +254,7 @@ def arguments() -> argparse.Namespace:
         "--note", action="append", default=[], help="what a reader of the figures has to know"
     )
     parser.add_argument("--out", type=Path)
-    options = parser.parse_args()
-    options.slow = 1.0  # the budget is of the wall
-    return options
+    return parser.parse_args()
 
 
 if __name__ == "__main__":

@@ -57,9 +57,9 @@ def checkout(name: str, work: Path, *, with_tests: bool = False) -> Path:
 def unpack(name: str, commit: str, root: Path, *, with_tests: bool = False) -> None:
     """The files of a repository's commit, as a project of its own in the folder ``root``. What is there of another
     commit stays where it is the same."""
-    places = [
-        one for one in (MIRROR / name.replace("/", "+")).rglob("HEAD") if (one.parent / "objects").is_dir()
-    ]
+    mirror = MIRROR / name.replace("/", "+")
+    heads = (*mirror.glob("*/HEAD"), *mirror.rglob("HEAD"))  # the latter follows no links
+    places = [one for one in heads if (one.parent / "objects").is_dir()]
     (root / ".git").mkdir(parents=True, exist_ok=True)  # what marks a project's root
     git = [
         "git",

@@ -4,6 +4,7 @@ apart. Standard library only."""
 from __future__ import annotations
 
 import asyncio
+import collections.abc
 import contextlib
 import importlib.util
 import inspect
@@ -14,6 +15,7 @@ import linecache
 import math
 import os
 import pathlib
+import pickle
 import random
 import signal
 import sys
@@ -34,9 +36,7 @@ WAITS = 8.0  # a call that does not compute may take so many times as long
 _MOST_ITEMS = 50  # taken from a generator
 _MOST_PRINTED = 2_000
 _LEAST_MUTANT_S = 0.03
-_MUTANTS_S = (
-    4.0  # of the processor, for all mutants of one case: slow calls meet as many as there is time for
-)
+MUTANTS_S = 4.0  # of the processor, for all mutants of one case: slow calls meet as many as there is time for
 
 
 # The project and the interpreter are somewhere else for everybody; "/usr" is no place of ours.
@@ -78,7 +78,7 @@ class Runner:
             return done
         lines = {line for arc in self._arcs for line in arc}
         limit_s = min(self._limit_s, max(_LEAST_MUTANT_S, 4 * took_s))
-        until_s = time.process_time() + _MUTANTS_S
+        until_s = time.process_time() + MUTANTS_S
         for number, line in question["mutants"]:
             if time.process_time() > until_s:
                 break  # who asks would take it for hung
@@ -137,6 +137,7 @@ class Runner:
                 exec(statement, names)
             held = {name: names[name] for name, _ in case["setup"]}
             before = {name: _state(value) for name, value in held.items()}
+            frozen = {name: _frozen(value, before[name]) for name, value in held.items()}
         except Exception as error:
             done["setup_failed"] = f"{type(error).__name__}: {error}"[:200]
             return
@@ -160,9 +161,13 @@ class Runner:
         finally:
             sys.settrace(None)
         after = {name: _state(value) for name, value in held.items()}
-        done["changed"] = {
-            name: _change(before[name], after[name]) for name in held if before[name] != after[name]
-        }
+        done["changed"] = {}
+        for name, value in held.items():
+            old, new = frozen[name], _frozen(value, after[name])
+            if before[name] != after[name] or old != new:
+                change = _change(before[name], after[name], _answers(old), _answers(new))
+                # What cannot be seen can't be asserted.
+                done["changed"] |= {name: change} if change["expr"] or change["attributes"] else {}
 
     def _raised(self, error: BaseException) -> dict[str, Any]:
         """``deliberate``: raised by a raise statement, not by an operation that went wrong."""
@@ -231,7 +236,7 @@ def _call(code: types.CodeType, names: dict[str, Any]) -> tuple[str, object]:
     ):
         with value as inner:
             return "with", inner
-    if inspect.isgenerator(value) or isinstance(value, (map, filter, zip, enumerate, itertools.chain)):
+    if isinstance(value, collections.abc.Iterator) and type(value).__module__ in ("builtins", "itertools"):
         taken = list(itertools.islice(value, _MOST_ITEMS + 1))
         return ("first", taken[:_MOST_ITEMS]) if len(taken) > _MOST_ITEMS else ("list", taken)
     return "value", value
@@ -256,14 +261,34 @@ def _state(value: object) -> Any:
     return seen, hidden
 
 
-def _change(before: Any, after: Any) -> dict[str, Any]:
-    """The new state; of an object without expression, the attributes that changed."""
+def _frozen(value: object, state: Any) -> bytes:
+    """An object that no expression makes, as it is now, all the way down; b"" where it cannot be kept."""
+    if state[0]["expr"] is None:
+        with contextlib.suppress(Exception):
+            return pickle.dumps(value)
+    return b""
+
+
+def _answers(frozen: bytes) -> tuple[dict[str, str], set[tuple[str, str]]]:
+    """All that an object shows when it is looked at and asked, and the imports for it. A twin is looked at: properties
+    may change it."""
+    with contextlib.suppress(Exception):
+        found: tuple[dict[str, str], set[tuple[str, str]]] = snapshot.attributes_of(
+            pickle.loads(frozen), True
+        )
+        return found
+    return {}, set()
+
+
+def _change(before: Any, after: Any, old_answers: Any, new_answers: Any) -> dict[str, Any]:
+    """The new state; of an object without expression, the attributes and answers that changed."""
     seen = dict(after[0])
     if seen["expr"] is None:
-        old = before[0].get("attributes", {})
-        seen["attributes"] = {
-            name: text for name, text in seen["attributes"].items() if old.get(name) != text
-        }
+        old = {**before[0].get("attributes", {}), **old_answers[0]}
+        new = {**seen["attributes"], **new_answers[0]}
+        seen["imports"] = sorted({*map(tuple, seen["imports"]), *new_answers[1]})
+        changed = [(name, text) for name, text in new.items() if old.get(name) != text]
+        seen["attributes"] = dict(changed[: snapshot.MOST_ATTRIBUTES])
     return seen
 
 

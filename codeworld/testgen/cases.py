@@ -122,6 +122,12 @@ class Observed(msgspec.Struct, frozen=True):
     ms: float = 0.0
     draws: bool = False  # from the random module, which was seeded with 0
 
+    @property
+    def reached(self) -> frozenset[tuple[int | str, int]]:
+        """Its arcs, and the exception that it ended in: also one of other files, such as a decorator's."""
+        raised = {(self.raised.type, self.raised.line)} if self.raised is not None else ()
+        return frozenset((*self.arcs, *raised))
+
 
 class Mutant(msgspec.Struct, frozen=True):
     """A changed function: ``source`` holds it alone within its classes, at the names ``path``; ``function_line`` is

@@ -104,7 +104,8 @@ def _run(
         project=place.root,
         changed={**place.changed, home.path: written.text},
         limits=sandbox.Limits(wall_s=_RUN_S, cpu_s=int(_RUN_S), memory_mb=4096),
-        variables={"PYTHONPATH": str(place.root / home.python_path)} if home.python_path else {},
+        # Relative: the sandbox may run a copy of the project.
+        variables={"PYTHONPATH": home.python_path} if home.python_path else {},
         should_stop=should_stop,
     )
 

@@ -15,6 +15,7 @@ import msgspec
 from codeworld.canvas import Reject
 from codeworld.errors import CommandError
 from codeworld.testgen import doubts
+from codeworld.testgen.callers import callers_of
 from codeworld.testgen.cases import Generated, Kept, Untested
 from codeworld.testgen.checking import RUNS, check, command_of
 from codeworld.testgen.execution import CannotImport, Place, open_worker
@@ -88,14 +89,16 @@ def _found(
 ) -> _Found:
     """What is worth keeping. Raises CannotImport and other CommandErrors."""
     total_s = min(settings.most_s, settings.budget_s * len(module.targets))
-    names = frozenset(one.owner if one.kind == "constructor" else one.name for one in module.targets)
-    names |= {one.owner.rpartition(".")[2] for one in module.targets if one.owner}
-    calls = calls_in_repository(names, place.root, place.file)
-    plain = frozenset(one.name for target in module.targets for one in target.parameters if not one.annotated)
+    callers = callers_of(module)
+    targets = [*module.targets, *(one for few in callers.values() for one in few)]
+    names = frozenset(one.owner if one.kind == "constructor" else one.name for one in targets)
+    names |= {one.owner.rpartition(".")[2] for one in targets if one.owner}
+    calls = calls_in_repository(names, place.root, place.file, module.text)
+    plain = frozenset(one.name for target in targets for one in target.parameters if not one.annotated)
     examples = values_in_examples(plain, place.file, module.text)
     typed = typing_imports(module.tree, place.package)
     with open_worker(place, wall_s=3 * total_s + 60, typed=typed, should_stop=should_stop) as worker:
-        builder = Builder(module, worker, calls, propose, examples)
+        builder = Builder(module, worker, calls, propose, examples, callers)
         suite = builder.build(Plan(total_s, settings.seed), should_stop, progress)
         own = bindings(module.tree)
         adopted = {name: way for name, way in worker.adopted.items() if name not in own}

@@ -17,6 +17,9 @@ from codeworld.testgen.shapes import ANY, NONE, Shape, of_text
 
 _DEEPEST = 4
 _SUBCLASS = 0.25  # of the instances: a base class alone may lack what it needs
+_KNOWN = 0.3  # of the inputs, where somebody wrote some
+_OBJECTS = 0.8  # if these are objects, which nothing else is like
+_CALL = re.compile(r"[\w.]+\(")
 _LARGEST = 12  # length of a list that the program may ask for, as a board of eight by eight
 _ALPHABETS = (
     "ab",
@@ -117,7 +120,8 @@ class Maker:
         """An expression of this shape; ``name`` is the parameter's, whose known values are used now and then."""
         known = self.pool.by_name.get(name, ()) if depth == 0 else ()
         made_up = any(one.kind == "namespace" for one in (shape, *shape.of))
-        if known and (made_up or self.chance.random() < 0.3):
+        share = _OBJECTS if any(_CALL.match(one) for one in known) else _KNOWN
+        if known and (made_up or self.chance.random() < share):
             return self.chance.choice(known)
         if shape.kind in _FIXED:
             return self.chance.choice(_FIXED[shape.kind])

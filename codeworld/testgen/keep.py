@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 import time
 from collections.abc import Callable, Sequence
@@ -16,7 +17,8 @@ from codeworld.testgen.search import Arc, Found
 
 _MOST_CANDIDATES = 80
 _MOST_CASES = 24  # for one target
-_SMALLER = 16  # tried at once
+_SMALLER = 16  # of one case, tried before the next smaller one of it
+_AT_ONCE = 4  # between two looks at the clock
 _WRITTEN = ("doctest", "call site")  # by somebody: as readable as can be
 _LONG_CHARS = 600  # of what stands in a test; a longer one has to be worth it
 
@@ -27,15 +29,20 @@ def confirmed(
     mutants: Sequence[Mutant],
     chance: random.Random,
     accepts: Callable[[Case, Observed], bool],
+    deadline_s: float = math.inf,
 ) -> tuple[list[Found], int]:
     """Run each in a process of its own, with all mutants, and again in another order; those that did the same, and how
-    many did not."""
+    many did not. After ``deadline_s`` (monotonic) no more are run: slow ones take seconds with all mutants."""
     hanging = {
         number for one in found for number in one.observed.hung
     }  # again, each would take its whole time
     mutants = [one for one in mutants if one.number not in hanging]
     few = sorted(found, key=lambda one: _cost(one.case, one.observed))[:_MOST_CANDIDATES]
-    first = worker.run([one.case for one in few], mutants=mutants, isolated=True)
+    first: list[Observed] = []
+    while len(first) < len(few) and (not first or time.monotonic() < deadline_s):
+        some = few[len(first) : len(first) + _AT_ONCE]
+        first += worker.run([one.case for one in some], mutants=mutants, isolated=True)
+    few = few[: len(first)]
     order = [*range(len(few))]
     chance.shuffle(order)
     again = worker.run([few[at].case for at in order], isolated=False, trace=False)
@@ -58,7 +65,7 @@ def chosen(
     while left and len(kept) < most:
         best, gain = None, 0.0
         for one, whole in left:
-            new = len(set(one.observed.arcs) - arcs)
+            new = len(set(one.observed.reached) - arcs)
             kills = len(set(_kills(one.observed, whole)) - killed)
             worth = (new + 2 * kills) / (1 + _cost(one.case, one.observed) / 60) * (0.6 if whole else 1.0)
             if worth > gain:
@@ -66,8 +73,8 @@ def chosen(
         if best is None:
             break
         one, whole = best
-        new, kills = len(set(one.observed.arcs) - arcs), len(set(_kills(one.observed, whole)) - killed)
-        arcs |= set(one.observed.arcs)
+        new, kills = len(set(one.observed.reached) - arcs), len(set(_kills(one.observed, whole)) - killed)
+        arcs |= set(one.observed.reached)
         killed |= set(_kills(one.observed, whole))
         kept.append((one, Kept(target, one.case, one.observed, whole, new, kills)))
         left = [pair for pair in left if pair[0].case != one.case]
@@ -81,8 +88,8 @@ def without_needless(
     needed = [*kept]
     for pair in reversed(kept):
         rest = [one for one in needed if one is not pair]
-        own_arcs, own_kills = set(pair[1].observed.arcs), set(_kills(pair[1].observed, pair[1].whole))
-        others = set(arcs).union(*(one.observed.arcs for _, one in rest))
+        own_arcs, own_kills = set(pair[1].observed.reached), set(_kills(pair[1].observed, pair[1].whole))
+        others = set(arcs).union(*(one.observed.reached for _, one in rest))
         others_kill = set(killed).union(*(_kills(one.observed, one.whole) for _, one in rest))
         if own_arcs <= others and own_kills <= others_kill:
             needed = rest
@@ -104,28 +111,40 @@ class Shrinker:
 
     def shrink(self, one: Found, arcs: set[Arc], kills: set[int], deadline_s: float) -> Found:
         """The smallest that was found in time; ``arcs`` and ``kills`` are what it must keep."""
-        mutants = [self._mutants[number] for number in kills]
         while time.monotonic() < deadline_s and one.input.origin not in _WRITTEN:
             tried = [(other, self._caller.case(other)) for other in _smaller_inputs(one.input)][:_SMALLER]
-            done = self._worker.run([case for _, case in tried], mutants=mutants) if tried else []
-            for (other, case), observed in zip(tried, done, strict=True):
-                fits = arcs <= set(observed.arcs) and kills <= set(observed.killed)
-                if (
-                    fits
-                    and self._accepts(case, observed)
-                    and _cost(case, observed) < _cost(one.case, one.observed)
-                ):
-                    one = Found(other, case, observed)
-                    break
-            else:
+            better = self._first_that_fits(tried, one, arcs, kills, deadline_s)
+            if better is None:
                 return one
+            one = better
         return one
+
+    def _first_that_fits(
+        self,
+        tried: Sequence[tuple[Input, Case]],
+        one: Found,
+        arcs: set[Arc],
+        kills: set[int],
+        deadline_s: float,
+    ) -> Found | None:
+        mutants = [self._mutants[number] for number in kills]
+        for at in range(0, len(tried), _AT_ONCE):
+            some = tried[at : at + _AT_ONCE]
+            done = self._worker.run([case for _, case in some], mutants=mutants)
+            for (other, case), observed in zip(some, done, strict=True):
+                fits = arcs <= observed.reached and kills <= set(observed.killed)
+                shorter = _cost(case, observed) < _cost(one.case, one.observed)
+                if fits and shorter and self._accepts(case, observed):
+                    return Found(other, case, observed)
+            if time.monotonic() > deadline_s:
+                break
+        return None
 
 
 def exclusive(pair: tuple[Found, Kept], kept: Sequence[tuple[Found, Kept]]) -> tuple[set[Arc], set[int]]:
     """What a case reaches and kills that no other of ``kept`` does."""
     rest = [other for _, other in kept if other is not pair[1]]
-    arcs = set(pair[1].observed.arcs).difference(*(one.observed.arcs for one in rest))
+    arcs = set(pair[1].observed.reached).difference(*(one.observed.reached for one in rest))
     kills = set(_kills(pair[1].observed, pair[1].whole)).difference(
         *(_kills(one.observed, one.whole) for one in rest)
     )

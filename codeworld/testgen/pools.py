@@ -10,7 +10,7 @@ import re
 import time
 import warnings
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from codeworld.context.ignore import IgnoreRules
@@ -28,7 +28,7 @@ _BUILTINS = (
     "range", "len", "list", "dict", "set", "tuple", "frozenset", "str", "int", "float", "bool", "bytes", "complex",
     "object", "sorted", "reversed", "zip", "enumerate", "map", "filter", "iter", "min", "max", "sum", "abs", "round",
 )  # fmt: skip
-_SET_IN_EXAMPLE = re.compile(r"^\s*>>> (\w+) = (.+)$", re.M)
+_SET_IN_EXAMPLE = re.compile(r"^\s*>>> (\w+)\s*=(?!=)\s*(.+)$", re.M)
 
 
 def pool_of(
@@ -109,18 +109,25 @@ def stands(node: ast.expr, names: Collection[str]) -> bool:
 
 
 def values_in_examples(names: frozenset[str], file: Path, text: str) -> dict[str, list[ast.expr]]:
-    """What doctests set variables of these names to: in ``text``, the content of ``file``, and, of names that it does
-    not set, in the modules beside it."""
+    """What doctests set variables of these names to: in ``text``, the content of ``file``, and what is made in another
+    way in the modules beside it."""
     found = _set_in_examples(names, text)
     deadline_s = time.monotonic() + _READ_S
     for path in sorted(file.parent.glob("*.py"))[:_MOST_FILES]:
-        missing = names - found.keys()
-        if not missing or time.monotonic() > deadline_s:
+        if time.monotonic() > deadline_s:
             break
         if path != file:
             with contextlib.suppress(OSError, UnicodeDecodeError):
-                found |= _set_in_examples(missing, path.read_text(encoding="utf-8"))
-    return found
+                for name, values in _set_in_examples(names, path.read_text(encoding="utf-8")).items():
+                    held = found.setdefault(name, [])
+                    known = {_made_by(one) for one in held}
+                    held += [one for by, one in {_made_by(o): o for o in values}.items() if by not in known]
+    return {name: values[: 2 * _MOST_CALLS] for name, values in found.items()}
+
+
+def _made_by(value: ast.expr) -> str:
+    """The function that is called for it, else what kind of expression it is."""
+    return ast.unparse(value.func) if isinstance(value, ast.Call) else type(value).__name__
 
 
 def _set_in_examples(names: frozenset[str], text: str) -> dict[str, list[ast.expr]]:
@@ -132,9 +139,11 @@ def _set_in_examples(names: frozenset[str], text: str) -> dict[str, list[ast.exp
     return {name: values for name, values in found.items() if values}
 
 
-def calls_in_repository(names: frozenset[str], root: Path, file: Path) -> dict[str, list[ast.Call]]:
-    """Calls of functions with these names in the repository's readable Python files, by name; looks for a second at
-    most, into tests first."""
+def calls_in_repository(
+    names: frozenset[str], root: Path, file: Path, own: str = ""
+) -> dict[str, list[ast.Call]]:
+    """Calls of functions with these names in ``own``, the text of ``file``, and in the repository's other readable
+    Python files, by name; looks for a second at most, into tests first."""
     found: dict[str, list[ast.Call]] = {}
     deadline_s = time.monotonic() + _READ_S
     mentioned = re.compile(rf"\b({'|'.join(map(re.escape, sorted(names)))})\(") if names else None
@@ -149,11 +158,16 @@ def calls_in_repository(names: frozenset[str], root: Path, file: Path) -> dict[s
         if path == file or not mentioned.search(text):
             continue
         parsed += 1
-        for call in _calls(text, names):
-            held = found.setdefault(_called(call), [])
-            if len(held) < _MOST_CALLS:
-                held.append(call)
+        _add_calls(found, _calls(text, names))
+    _add_calls(found, _calls(own, names))
     return found
+
+
+def _add_calls(found: dict[str, list[ast.Call]], calls: Iterable[ast.Call]) -> None:
+    for call in calls:
+        held = found.setdefault(_called(call), [])
+        if len(held) < _MOST_CALLS:
+            held.append(call)
 
 
 def python_files(root: Path, deadline_s: float) -> Iterator[Path]:

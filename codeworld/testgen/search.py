@@ -13,10 +13,10 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 
 from codeworld.testgen.calling import Caller, Input
-from codeworld.testgen.cases import Case, Mutant, Observed
+from codeworld.testgen.cases import Case, Mutant, Observed, Target
 from codeworld.testgen.execution import Worker
 
-Arc = tuple[int, int]
+Arc = tuple[int | str, int]  # or an exception and the line of the file where it passed
 
 _BATCH = 24
 _FIRST = 12  # calls in the first batches, when hardly anything is known: also slow ones are noticed early
@@ -31,6 +31,12 @@ class Goals:
     def __init__(self, mutants: Iterable[Mutant]) -> None:
         self.arcs: set[Arc] = set()
         self.alive: dict[int, Mutant] = {one.number: one for one in mutants}
+
+    def within(self, target: Target) -> Goals:
+        """The mutants of one target alone."""
+        found = Goals(one for one in self.alive.values() if target.line <= one.line <= target.end_line)
+        found.arcs |= self.arcs
+        return found
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -127,7 +133,7 @@ class Search:
             if done.setup_failed:
                 self.failures.append(done)
                 continue
-            arcs = set(done.arcs) - goals.arcs
+            arcs = done.reached - goals.arcs
             kind = f"{done.raised.type}:{done.raised.line}" if done.raised else done.mode
             accepted = self._accepts(case, done)
             if not accepted:

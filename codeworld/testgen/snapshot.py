@@ -13,11 +13,14 @@ import contextlib
 import dataclasses
 import datetime
 import decimal
+import dis
 import enum
 import fractions
 import functools
 import inspect
+import io
 import pathlib
+import pickle
 import sys
 import types
 import uuid
@@ -26,8 +29,22 @@ from typing import Any
 
 MOST_CHARS = 1_500  # of an expression: nobody reads longer ones
 _DEPTH = 8
-_ATTRIBUTES = 8
+MOST_ATTRIBUTES = 12  # in a test
+MOST_LOOKED_AT = 60  # to see which of them changed
+_DEEPEST = 2  # attributes of attributes of attributes: what a linked node links to
 _ELEMENTS = 50
+_MOST_STEPS = 120  # instructions of a method that is asked
+_WRITES = frozenset(
+    (
+        "STORE_ATTR",
+        "DELETE_ATTR",
+        "STORE_SUBSCR",
+        "DELETE_SUBSCR",
+        "STORE_GLOBAL",
+        "IMPORT_NAME",
+        "STORE_DEREF",
+    )
+)
 _BY_REPR = (decimal.Decimal, fractions.Fraction, uuid.UUID)
 _BY_DATETIME = (datetime.datetime, datetime.date, datetime.time, datetime.timedelta)
 
@@ -41,7 +58,7 @@ class Unwritable(Exception):
 def take(value: object, *, properties: bool = False) -> dict[str, Any]:
     """``type``, ``expr`` (None when there is none), ``imports`` it needs, ``approx`` (it holds floats) and, of a value
     that has no expression, its ``attributes``, what can be seen of it, and what its type is ``named`` by. Properties
-    are looked at on request: what they compute may change the object."""
+    are looked at on request: what they compute may change the object; there are then no more than a test holds."""
     found: dict[str, Any] = {"type": _type_name(type(value)), "expr": None, "imports": [], "approx": False}
     imports: set[tuple[str, str]] = set()
     try:
@@ -49,28 +66,47 @@ def take(value: object, *, properties: bool = False) -> dict[str, Any]:
         found["approx"] = _has_float(value)
         found["imports"] = sorted(imports)
     except (Unwritable, RecursionError):
-        found["attributes"], imports = attributes_of(value, properties)
+        most = MOST_ATTRIBUTES if properties else MOST_LOOKED_AT
+        found["attributes"], imports = attributes_of(value, properties, most)
         with contextlib.suppress(Unwritable):
             found["named"] = _named(type(value), imports)
         found["imports"] = sorted(imports)
     return found
 
 
-def attributes_of(value: object, properties: bool = False) -> tuple[dict[str, str], set[tuple[str, str]]]:
-    """What can be written of what can be seen, by how it is got at: ``{}.name``, ``{}[0]``, ``list({})``."""
+def attributes_of(
+    value: object, properties: bool, most: int = MOST_LOOKED_AT
+) -> tuple[dict[str, str], set[tuple[str, str]]]:
+    """What can be written of what can be seen, by how it is got at: ``{}.name``, ``{}[0]``, ``list({})``; at most
+    ``most``."""
     found: dict[str, str] = {}
     imports: set[tuple[str, str]] = set()
-    for way, one in _seen(value, properties):
+    ways = collections.deque(_ways(value, properties, 0))
+    while ways and len(found) < most:
+        way, one, depth = ways.popleft()
         needs: set[tuple[str, str]] = set()
         try:
             text = write(one, needs)
         except (Unwritable, RecursionError):
+            if depth < _DEEPEST and way.startswith("{}.") and not _is_of_python(type(one)):
+                ways += (
+                    (inner.format(way), held, deeper)
+                    for inner, held, deeper in _ways(one, properties, depth + 1)
+                )
             continue
-        again = way.startswith("list(") and text in found.values()  # another view of the same
-        if len(text) <= MOST_CHARS // 4 and len(found) < _ATTRIBUTES and not again:
+        # Another view of the same, or its keys alone.
+        again = way.startswith("list(") and (text in found.values() or f"dict{way[4:]}" in found)
+        if len(text) <= MOST_CHARS // 4 and not again:
             found[way] = text
             imports |= needs
     return found, imports
+
+
+def _ways(value: object, properties: bool, depth: int) -> Iterator[tuple[str, object, int]]:
+    """What is seen, and how deep it is; what is not held, such as a view that a property makes, leads no deeper."""
+    held = {id(one) for _, one in _held(value)}
+    for way, one in _seen(value, properties):
+        yield way, one, depth if id(one) in held else _DEEPEST
 
 
 def _seen(value: Any, properties: bool) -> Iterator[tuple[str, object]]:
@@ -79,7 +115,7 @@ def _seen(value: Any, properties: bool) -> Iterator[tuple[str, object]]:
     if isinstance(value, (type, types.ModuleType, types.FunctionType)):
         return
     if type(value) in (list, tuple):
-        for at, element in enumerate(value[:_ATTRIBUTES]):
+        for at, element in enumerate(value[:MOST_ATTRIBUTES]):
             yield f"{{}}[{at}]", element
             for way, one in _seen(element, properties) if type(element) not in (list, tuple) else ():
                 yield way.format(f"{{}}[{at}]"), one
@@ -93,6 +129,64 @@ def _seen(value: Any, properties: bool) -> Iterator[tuple[str, object]]:
             yield f"{{}}.{name}", one
             if isinstance(one, collections.abc.Collection) and not isinstance(one, (str, bytes)):
                 yield from _listed(f"{{}}.{name}", one)
+    yield from asked(value).items() if properties else ()
+
+
+def asked(value: object) -> dict[str, object]:
+    """What an object says of itself when it is asked: by methods that need nothing and change nothing, and, where it is
+    no collection, by its length and its elements. A twin is asked, twice: time and chance do not say the same again."""
+    kind: Any = type(value)
+    found: dict[str, object] = {}
+    if _is_of_python(kind):
+        return found
+    ways = [f"{{}}.{name}()" for name in _queries(kind)]
+    if not isinstance(value, collections.abc.Collection):
+        ways += ["len({})"] * hasattr(kind, "__len__")
+        ways += ["list({})"] * (hasattr(kind, "__iter__") and not hasattr(kind, "__next__"))
+    if not ways:
+        return found
+    with contextlib.suppress(Exception), contextlib.redirect_stdout(io.StringIO()):
+        twin = pickle.loads(pickle.dumps(value))
+        before = pickle.dumps(twin)
+        for way in ways:
+            with contextlib.suppress(Exception):
+                one, again = (eval(way.format("twin"), {"twin": twin}) for _ in range(2))
+                if pickle.dumps(twin) != before:
+                    break  # this one did change it, and the twin is none any more
+                found |= {way: one} if again == one else {}
+    return found
+
+
+@functools.cache
+def _queries(kind: type) -> list[str]:
+    """Names of methods that look like questions: without parameters, and without effects that one can see in them."""
+    found = []
+    for name in sorted(dir(kind)):
+        function = inspect.getattr_static(kind, name)
+        if name[0] == "_" or not isinstance(function, types.FunctionType):
+            continue
+        code = function.__code__
+        needed = code.co_argcount - len(function.__defaults__ or ())
+        plain = not code.co_flags & (inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR)
+        if needed == 1 and not code.co_kwonlyargcount and plain and _only_reads(code):
+            found.append(name)
+    return found
+
+
+def _only_reads(code: types.CodeType) -> bool:
+    """Whether it sets no attribute, element or global variable, and returns something."""
+    steps = [*dis.get_instructions(code)]
+    if len(steps) > _MOST_STEPS or any(one.opname in _WRITES for one in steps):
+        return False
+    returned = [steps[at - 1] for at, one in enumerate(steps) if one.opname == "RETURN_VALUE"]
+    returned += [one for one in steps if one.opname == "RETURN_CONST"]
+    return any(not one.opname.endswith("CONST") or one.argval is not None for one in returned)
+
+
+def _is_of_python(kind: type) -> bool:
+    """Whether a class is the standard library's: what it holds is not what a test is about."""
+    outermost = (getattr(kind, "__module__", None) or "builtins").partition(".")[0]
+    return outermost in getattr(sys, "stdlib_module_names", ("builtins",))
 
 
 def _held(value: object) -> Iterator[tuple[str, object]]:
@@ -106,9 +200,13 @@ def _held(value: object) -> Iterator[tuple[str, object]]:
 
 
 def _listed(way: str, value: Any) -> Iterator[tuple[str, object]]:
+    """A mapping as its keys alone where they lead to nothing."""
     with contextlib.suppress(Exception):
-        if len(value) <= _ELEMENTS:
-            yield f"list({way})", list(value)
+        if len(value) > _ELEMENTS:
+            return
+        if isinstance(value, collections.abc.Mapping) and any(value.values()):
+            yield f"dict({way})", dict(value)
+        yield f"list({way})", list(value)
 
 
 def _properties(kind: type) -> list[str]:

@@ -6,6 +6,7 @@ import ast
 import contextlib
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import msgspec
@@ -20,7 +21,7 @@ from codeworld.testgen.inputs import Maker
 from codeworld.testgen.keep import Shrinker, chosen, confirmed, exclusive, without_needless
 from codeworld.testgen.mutants import mutants_of
 from codeworld.testgen.pools import pool_of, stands
-from codeworld.testgen.search import Arc, Goals, Search
+from codeworld.testgen.search import Arc, Found, Goals, Search
 from codeworld.testgen.shapes import Shape
 from codeworld.testgen.target import Module, bindings, lines_of, preparing, read_module
 
@@ -30,6 +31,7 @@ _SHRINK_S = 1.0  # at least: what is long is read for years
 _MOST_MUTANTS = 1_500  # in one file: a thousand-line module has more than anybody has time for
 _MOST_RECEIVER_CHARS = 160
 _MOST_DOUBTS = 3  # of one kind for one target
+_ALONE = 0.7  # of a target's time, where it can be tested through its callers as well
 
 # Further inputs for a target, of which these are known to do something new; called between two batches.
 Propose = Callable[[Target, Sequence[Input]], Sequence[ast.Call]]
@@ -62,7 +64,9 @@ class Builder:
         calls: Mapping[str, Sequence[ast.Call]],
         propose: Propose | None,
         examples: Mapping[str, Sequence[ast.expr]] = {},
+        callers: Mapping[str, Sequence[Target]] = {},
     ) -> None:
+        self._callers, self._through = callers, Counter[str]()
         self._module, self._worker, self._calls, self._propose = module, worker, calls, propose
         self._examples = examples
         flags = "from __future__ import annotations\n" if _has_future_annotations(module.tree) else ""
@@ -97,12 +101,12 @@ class Builder:
                     Untested(one.qualname, "there was no time left") for one in waiting[number:]
                 ]
                 break
-            self._add(
-                target,
-                max(_LEAST_S, left_s * share),
-                random.Random(f"{plan.seed}{target.qualname}"),
-                should_stop,
-            )
+            until_s = time.monotonic() + max(_LEAST_S, left_s * share)
+            chance = random.Random(f"{plan.seed}{target.qualname}")
+            callers = self._callers.get(target.qualname, ())
+            alone_s = (until_s - time.monotonic()) * (_ALONE if callers else 1.0)
+            self._add(target, alone_s, chance, should_stop)
+            self._add_through(target, callers, until_s, chance, should_stop)
             progress(number + 1, len(waiting))
         return Suite(
             tuple(sorted(self._kept, key=lambda one: one.target.line)),
@@ -112,9 +116,35 @@ class Builder:
             self._flaky,
         )
 
-    def _add(
-        self, target: Target, budget_s: float, chance: random.Random, should_stop: Callable[[], bool]
+    def _add_through(
+        self,
+        target: Target,
+        callers: Sequence[Target],
+        until_s: float,
+        chance: random.Random,
+        should_stop: Callable[[], bool],
     ) -> None:
+        """Calls of what calls the target, for those of its lines that its own tests do not run."""
+        for number, caller in enumerate(callers):
+            left_s = until_s - time.monotonic()
+            missing = self._lines(target) - {line for arc in self._arcs for line in arc}
+            if not missing or left_s < _LEAST_S or should_stop():
+                return
+            before = len(self._kept)
+            self._add(caller, left_s / (len(callers) - number), chance, should_stop, about=target)
+            self._through[target.qualname] += len(self._kept) - before
+            if len(self._kept) > before:
+                self._untested = [one for one in self._untested if one.qualname != target.qualname]
+
+    def _add(
+        self,
+        target: Target,
+        budget_s: float,
+        chance: random.Random,
+        should_stop: Callable[[], bool],
+        about: Target | None = None,
+    ) -> None:
+        """Cases of ``target``, for what they show of ``about``, which it calls, if that is given."""
         begin_s = time.monotonic()
         function = self._module.functions.get(target.qualname)
         calls = self._calls.get(
@@ -127,20 +157,24 @@ class Builder:
         caller = Caller(target, maker, self._siblings(target.owner), self._names, before, receivers)
         why_not = caller.why_not()
         if why_not:
-            self._untested.append(Untested(target.qualname, why_not))
+            self._untested += [Untested(target.qualname, why_not)] if about is None else []
             return
-        first, unfrozen = self._written(caller, calls)
+        first, unfrozen, contradicted = self._written(caller, calls)
 
         def accepts(case: Case, observed: Observed) -> bool:
             if case.origin == REFUSED and (observed.raised is None or observed.raised.type != "TypeError"):
                 return False
             return doubts.may_stand(target, observed) and shown(case) not in unfrozen
 
-        search = Search(caller, self._worker, self._goals, chance, accepts)
+        goals = self._goals if about is None else self._goals.within(about)
+        search = Search(caller, self._worker, goals, chance, accepts)
         more = self._proposals(target, caller, search)
         search.run(first, begin_s + _SEARCH * budget_s, should_stop, more)
+        self._keep(caller, search, accepts, chance, begin_s + budget_s, about)
+        if about is not None:
+            return
+        self._doubts += contradicted
         self._doubt(target, search)
-        self._keep(caller, search, accepts, chance, begin_s + budget_s)
         if not any(one.target is target for one in self._kept):
             self._explain(target, search)
 
@@ -175,9 +209,12 @@ class Builder:
                 self._of_class[owner] = read_module(self._module.text, owner).targets
         return self._of_class.get(owner, ())
 
-    def _written(self, caller: Caller, calls: Sequence[ast.Call]) -> tuple[list[Input], set[str]]:
-        """Inputs that somebody wrote; doctests that are no longer true are reported, and their calls not frozen."""
-        inputs, unfrozen = [], set()
+    def _written(
+        self, caller: Caller, calls: Sequence[ast.Call]
+    ) -> tuple[list[Input], set[str], list[Doubt]]:
+        """Inputs that somebody wrote; calls that must not be frozen, as they are in doctests that are no longer true;
+        and what these contradict."""
+        inputs, unfrozen, contradicted = [], set(), []
         target = caller.target
         for one in target.examples:
             case = Case((), one.source, origin="doctest")
@@ -185,7 +222,7 @@ class Builder:
             if not one.depends:
                 doubt = doubts.of_example(target, one, self._worker.run([case])[0])
             if doubt is not None:
-                self._doubts.append(doubt)
+                contradicted.append(doubt)
                 unfrozen.add(shown(case))
             for call in _calls_of(one.source, target):
                 found = caller.written(call, "call site" if one.depends else "doctest", one.built)
@@ -193,7 +230,7 @@ class Builder:
         for call in calls:
             found = caller.written(call, "call site")
             inputs += [found] if found is not None else []
-        return inputs, unfrozen
+        return inputs, unfrozen, contradicted
 
     def _proposals(self, target: Target, caller: Caller, search: Search) -> Callable[[], list[Input]]:
         def more() -> list[Input]:
@@ -210,13 +247,16 @@ class Builder:
         accepts: Callable[[Case, Observed], bool],
         chance: random.Random,
         deadline_s: float,
+        about: Target | None,
     ) -> None:
-        mutants, worker = self._mutants, self._worker
+        mutants = [one for one in self._mutants if about is None or _is_in(one.line, about)]
+        worker = self._worker
         # One with all mutants that can be reached takes long where there are many.
         reached = {line for one in search.found for arc in one.observed.arcs for line in arc}
         fitting = [one for one in mutants if one.line in reached]
-        same, flaky = confirmed(search.found, worker, fitting, chance, accepts)
+        same, flaky = confirmed(search.found, worker, fitting, chance, accepts, deadline_s)
         self._flaky += flaky
+        same = same if about is None else _only_about(same, about)
         pairs = chosen(caller.target, same, set(self._arcs), set(self._killed))
         pairs = without_needless(pairs, self._arcs, self._killed)
         shrinker = Shrinker(caller, worker, mutants, accepts)
@@ -227,6 +267,7 @@ class Builder:
             smaller.append(shrinker.shrink(pair[0], arcs - self._arcs, kills - self._killed, deadline_s))
         same, flaky = confirmed(smaller, worker, fitting, chance, accepts)
         self._flaky += flaky
+        same = same if about is None else _only_about(same, about)
         pairs = chosen(caller.target, same, self._arcs, self._killed)
         self._kept += [kept for _, kept in pairs]
 
@@ -275,7 +316,7 @@ class Builder:
         lines = self._lines(target)
         run = {line for arc in self._arcs for line in arc}
         own = [one.number for one in self._mutants if target.line <= one.line <= target.end_line]
-        tests = sum(one.target is target for one in self._kept)
+        tests = sum(one.target is target for one in self._kept) + self._through[target.qualname]
         return Summary(
             target.qualname,
             tests,
@@ -284,6 +325,20 @@ class Builder:
             len(self._killed.intersection(own)),
             len(own),
         )
+
+
+def _is_in(line: int, target: Target) -> bool:
+    return target.line <= abs(line) <= target.end_line
+
+
+def _only_about(found: Sequence[Found], target: Target) -> list[Found]:
+    """Those that run the target, with the arcs that are its own."""
+    kept = []
+    for one in found:
+        arcs = tuple(arc for arc in one.observed.arcs if all(_is_in(line, target) for line in arc))
+        observed = msgspec.structs.replace(one.observed, arcs=arcs)
+        kept += [msgspec.structs.replace(one, observed=observed)] if arcs else []
+    return kept
 
 
 def _all_mutants(module: Module, flags: str) -> Iterator[Mutant]:

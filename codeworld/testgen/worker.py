@@ -123,6 +123,7 @@ class Server:
                 answered += 1
                 if answered < len(cases):
                     deadline_s = time.monotonic() + self._patience_s(question)
+            self.answers.flush()  # who asks waits for each of them
         os.close(reading)
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child, signal.SIGKILL)
@@ -139,8 +140,10 @@ class Server:
         return answered
 
     def _patience_s(self, question: dict[str, Any]) -> float:
-        waits: float = calls.WAITS
-        return _HUNG_S + waits * self.limit_s * (1 + len(question["mutants"]) / 4)
+        """Less than who asks has."""
+        with_mutants_s = min(self.limit_s * len(question["mutants"]) / 4, calls.MUTANTS_S)
+        patience_s: float = _HUNG_S + calls.WAITS * (self.limit_s + with_mutants_s)
+        return patience_s
 
     def _become_child(self, cases: list[dict[str, Any]], writing: int, question: dict[str, Any]) -> None:
         """Never returns."""

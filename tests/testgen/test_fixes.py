@@ -70,7 +70,7 @@ def test_what_a_function_does_changes(before: str, after: str, name: str) -> Non
 
 
 def options(tmp_path: Path) -> argparse.Namespace:
-    return argparse.Namespace(work=tmp_path / "judging", judge=Path(sys.executable), budget=2.0, slow=1.0)
+    return argparse.Namespace(work=tmp_path / "judging", judge=Path(sys.executable), budget=2.0, busy=False)
 
 
 def test_generated_tests_notice_a_bug_and_nothing_where_there_is_none(

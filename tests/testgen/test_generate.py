@@ -299,3 +299,13 @@ def test_the_models_calls_are_tried(root: Path) -> None:
     assert asked[0].suffix.startswith(")")
     assert propose.asked == len(asked) <= 6
     assert propose.given == 2 * len(asked)  # what is no Python is no call
+
+
+def test_a_project_with_its_modules_in_src(make: Make, root: Path) -> None:
+    """Also where the sandbox runs a copy of the project."""
+    (root / "src").mkdir()
+    (root / "tests").mkdir()
+    (root / "tests" / "test_other.py").write_text("def test_a():\n    assert True\n")
+    found = made(make(CLAMP, name="src/shop.py"))
+    assert "from shop import clamp" in found.text
+    assert any(one.startswith("PYTHONPATH=src") for one in found.command)

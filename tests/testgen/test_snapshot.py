@@ -7,10 +7,11 @@ import dataclasses
 import datetime
 import decimal
 import enum
+import itertools
 import pathlib
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 import pytest
@@ -138,3 +139,102 @@ def test_a_list_in_itself_ends() -> None:
 
 def test_sets_are_written_the_same_in_every_process() -> None:
     assert snapshot.take({"b", "a", "c"})["expr"] == "{'a', 'b', 'c'}"
+
+
+class Linked:
+    def __init__(self, value: int, rest: Linked | None = None) -> None:
+        self.value, self.rest = value, rest
+
+
+class Stack:
+    """Its state can be seen through what it is asked alone, but for its top."""
+
+    def __init__(self, *values: int) -> None:
+        self._asked = 0
+        self.top: Linked | None = None
+        for value in values:
+            self.top = Linked(value, self.top)
+
+    def pop(self) -> int:
+        assert self.top is not None
+        value, self.top = self.top.value, self.top.rest
+        return value
+
+    def peek(self) -> int:
+        if self.top is None:
+            raise IndexError
+        return self.top.value
+
+    def report(self) -> None:
+        print(self.top)
+
+    def below(self, depth: int) -> int:
+        return depth
+
+    def __iter__(self) -> Iterator[int]:
+        node = self.top
+        while node is not None:
+            yield node.value
+            node = node.rest
+
+
+def test_an_object_is_asked_what_it_holds(capsys: pytest.CaptureFixture[str]) -> None:
+    stack = Stack(1, 2)
+    assert snapshot.asked(stack) == {"{}.peek()": 2, "list({})": [2, 1]}
+    assert [*stack] == [2, 1]
+    assert snapshot.asked(Stack()) == {"list({})": []}  # it has no top
+    assert not capsys.readouterr().out
+
+
+class Emptying:
+    def __init__(self) -> None:
+        self.items = [1, 2]
+
+    def first(self) -> int:
+        return self.items.pop()
+
+
+def test_who_changes_what_one_could_see_is_not_asked() -> None:
+    one = Emptying()
+    assert snapshot.asked(one) == {}
+    assert one.items == [1, 2]
+
+
+class Clock:
+    ticks = itertools.count()
+
+    def now(self) -> int:
+        return next(self.ticks)
+
+    def kind(self) -> str:
+        return f"{type(self).__name__}"
+
+
+def test_what_is_not_the_same_again_is_no_answer() -> None:
+    assert snapshot.asked(Clock()) == {"{}.kind()": "Clock"}
+
+
+def test_what_an_attribute_holds_is_seen() -> None:
+    found = snapshot.take(Stack(1, 2))["attributes"]
+    assert found == {"{}.top.value": "2", "{}.top.rest.value": "1", "{}.top.rest.rest": "None"}
+    loop = Linked(3)
+    loop.rest = loop
+    assert snapshot.take(loop)["attributes"].keys() == {"{}.value", "{}.rest.value", "{}.rest.rest.value"}
+
+
+def test_a_mapping_of_its_own_kind_is_known_by_what_its_keys_lead_to() -> None:
+    class Index(Mapping[str, list[int]]):
+        def __init__(self, held: dict[str, list[int]]) -> None:
+            self._held = held
+
+        def __getitem__(self, key: str) -> list[int]:
+            return self._held[key]
+
+        def __iter__(self) -> Iterator[str]:
+            return iter(self._held)
+
+        def __len__(self) -> int:
+            return len(self._held)
+
+    assert snapshot.take(Index({"a": [1]}))["attributes"] == {"dict({})": "{'a': [1]}"}
+    assert snapshot.take(Index({"a": []}))["attributes"] == {"list({})": "['a']"}

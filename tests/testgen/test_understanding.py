@@ -288,13 +288,15 @@ def test_a_board_is_as_large_as_the_program_says(numbers: tuple[int, ...], most:
     assert any(len(one) == most and all(len(row) == most for row in one) for one in boards)
 
 
-def test_examples_are_read_here_first(root: Path) -> None:
-    (root / "other.py").write_text('"""\n>>> a = 1\n>>> b = [\n... 2]\n>>> c = f(3)\n"""\n')
+def test_examples_are_read_here_first_and_beside(root: Path) -> None:
+    (root / "other.py").write_text(
+        '"""\n>>> a = 1\n>>> a=2\n>>> a = f(5)\n>>> b = [\n... 2]\n>>> c = f(3)\n"""\n'
+    )
     found = values_in_examples(
         frozenset("abc"), root / "shop.py", '"""\n    >>> a = 4\n    >>> a = a + 1\n"""\n'
     )
     assert {name: [*map(ast.unparse, values)] for name, values in found.items()} == {
-        "a": ["4", "a + 1"],
+        "a": ["4", "a + 1", "f(5)"],
         "c": ["f(3)"],
     }
 
