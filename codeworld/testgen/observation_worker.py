@@ -19,6 +19,7 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Callable
 from typing import Any
 
 MARK = "\x1ecodeworld-observed\x1e"
@@ -110,7 +111,9 @@ def limited(limit_s: float) -> Any:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def _in_child(program: str, calls: list[list[str]], names: dict[str, Any]) -> list[str]:
+def forked(work: Callable[[int], object]) -> tuple[int, int]:
+    """A child without input or output that does ``work`` with the writing end of a pipe: its process id, in a session
+    of its own, and the reading end."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -120,10 +123,15 @@ def _in_child(program: str, calls: list[list[str]], names: dict[str, Any]) -> li
             null = os.open(os.devnull, os.O_RDWR)
             for channel in (0, 1, 2):
                 os.dup2(null, channel)
-            os.write(writing, json.dumps(does(program, calls, names)).encode())
+            work(writing)
         finally:
             os._exit(0)
     os.close(writing)
+    return child, reading
+
+
+def _in_child(program: str, calls: list[list[str]], names: dict[str, Any]) -> list[str]:
+    child, reading = forked(lambda out: os.write(out, json.dumps(does(program, calls, names)).encode()))
     said, end_s = b"", time.monotonic() + _PROGRAM_S
     while select.select([reading], [], [], max(0.0, end_s - time.monotonic()))[0]:
         data = os.read(reading, 1 << 16)

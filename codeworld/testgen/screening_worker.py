@@ -18,7 +18,7 @@ import time
 from types import CodeType
 from typing import Any
 
-from observation_worker import MARK, limited, stop  # type: ignore[import-not-found]  # beside this script
+from observation_worker import MARK, forked, limited, stop  # type: ignore[import-not-found]  # beside this script
 
 _CALL_S = 0.01  # of processor time
 _CHILD_S = 2.0  # without a word from the child
@@ -45,22 +45,14 @@ def _in_child(
     programs: list[str], examples: list[tuple[CodeType, ...]], names: dict[str, Any], end_s: float
 ) -> bytes:
     """A byte for each program until one ends the child or time is up."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if child == 0:
-        try:
-            os.setsid()
-            os.close(reading)
-            null = os.open(os.devnull, os.O_RDWR)
-            for channel in (0, 1, 2):
-                os.dup2(null, channel)
-            signal.signal(signal.SIGPROF, stop)
-            with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-                for one in programs:
-                    os.write(writing, bytes([satisfied(one, examples, dict(names))]))
-        finally:
-            os._exit(0)
-    os.close(writing)
+
+    def work(out: int) -> None:
+        signal.signal(signal.SIGPROF, stop)
+        with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+            for one in programs:
+                os.write(out, bytes([satisfied(one, examples, dict(names))]))
+
+    child, reading = forked(work)
     said = b""
     while True:
         wait_s = min(_CHILD_S, end_s - time.monotonic())
