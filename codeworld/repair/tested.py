@@ -24,6 +24,7 @@ _MOST_READ = 12  # passing programs that the reader sees
 _WEIGHT = 0.25  # of the reader's nats against the prior's
 _NONE_OF_THEM = 0.2  # odds that what was meant is no proposal
 _NONE_OF_PAIRS = 1.0  # and no pair of proposals: so it is in half of the programs with two broken tokens
+_DOUBT_OF_PAIRS = 4.0  # odds: what says 0.8 of a pair was right as often as what says 0.5 of one edit
 _BEST = 24  # edits of which pairs are made where nothing says what they do
 _CLOSER = 2  # nats that an example counts that one of two edits satisfies
 _MOST_CHARS = 40_000_000  # of all pairs' programs
@@ -72,16 +73,16 @@ def tested(text: str, candidates: Sequence[Candidate], trial: Trial, *, pairs: b
     """Those that pass, best first. ``pairs``: two edits at once are tried where no single one passes. Raises what the
     judge, the observer, the screen and the reader raise."""
     counts = _satisfied(text, candidates, trial)
-    judged = _judged(candidates, counts, trial)
+    judged, doubt = _judged(candidates, counts, trial), 1.0
     whole = (1 + _NONE_OF_THEM) * _mass(one.proposal for one in candidates)
     if not judged.passed and counts and not any(one == _total(trial) for one in counts):
         judged = _passing(candidates, trial)  # the examples may not be what the tests want
     if not judged.passed and pairs and not trial.is_over:
         both, mass = _pairs(text, candidates, counts, trial)
-        whole = (1 + _NONE_OF_PAIRS) * mass
+        whole, doubt = (1 + _NONE_OF_PAIRS) * mass, _DOUBT_OF_PAIRS
         judged = _judged(both, _satisfied(text, both, trial), trial)
         judged = judged._replace(passed=[one for one in judged.passed if _is_sound(text, one)])
-    return [] if trial.should_stop() else _confident(text, judged, whole, trial)
+    return [] if trial.should_stop() else _confident(text, judged, whole, doubt, trial)
 
 
 def _satisfied(text: str, candidates: Sequence[Candidate], trial: Trial) -> list[int]:
@@ -123,10 +124,10 @@ def _passing(candidates: Sequence[Candidate], trial: Trial) -> Judged:
     return Judged(passed, at, _mass(one.proposal for one in candidates[:at]))
 
 
-def _confident(text: str, judged: Judged, whole: float, trial: Trial) -> list[Fix]:
+def _confident(text: str, judged: Judged, whole: float, doubt: float, trial: Trial) -> list[Fix]:
     """Confidence is the share of all that do the same, of the probability of all that pass and of a right one that is
     no proposal, or none that was judged (``whole`` is the weight of all there is), so that these passed by chance.
-    What does the same as a better one has its own share only."""
+    What does the same as a better one has its own share only. ``doubt`` multiplies the odds against each."""
     passed = judged.passed
     if not passed:
         return []
@@ -142,7 +143,7 @@ def _confident(text: str, judged: Judged, whole: float, trial: Trial) -> list[Fi
     for members in groups.values():
         best, *rest = sorted(members, key=lambda at: -weights[at])
         shares = [(best, sum(weights[at] for at in members)), *((at, weights[at]) for at in rest)]
-        fixes += [_fix(passed[at], share / total) for at, share in shares]
+        fixes += [_fix(passed[at], share / (share + doubt * (total - share))) for at, share in shares]
     return sorted(fixes, key=lambda one: -one.confidence)
 
 

@@ -84,7 +84,7 @@ def test_two_edits_where_one_is_not_enough() -> None:
     broken = "def f(a, b):\n    c = a - b\n    return c - 1\n"
     judge = judge_of("assert f(1, 2) == 4", "assert f(5, 3) == 9", "assert f(0, 0) == 1")
     assert isinstance(repair(broken, judge=judge), Reject)
-    fixes = repair(broken, judge=judge, settings=Settings(two_edits=True))
+    fixes = repair(broken, judge=judge, settings=Settings(two_edits=True, threshold=0.2))
     assert not isinstance(fixes, Reject)
     assert fixes[0].text == "def f(a, b):\n    c = a + b\n    return c + 1\n"
 
