@@ -49,7 +49,7 @@ def train_run(
 
     try:
         run_training(config, resume)
-    except (msgspec.ValidationError, msgspec.DecodeError, CheckpointError, OSError) as error:
+    except (msgspec.ValidationError, msgspec.DecodeError, CheckpointError) as error:
         raise BadInput(f"{config}: {error}") from error
 
 
