@@ -21,7 +21,7 @@ import msgspec
 
 from benchmarks import results
 from benchmarks.line_fixes_table import Line, Looked, Proposed, table
-from benchmarks.mine_line_fixes import LineFix, function_at
+from benchmarks.mine_line_fixes import function_at
 from benchmarks.repair import COMPOUND, Row, debugbench, dump, load_model, save
 from codeworld.repair.edits import apply, size
 from codeworld.repair.places import line_at, surprise
@@ -29,6 +29,7 @@ from codeworld.repair.program import Program
 from codeworld.repair.rank import Infill
 from codeworld.repair.rewritings import look
 from codeworld.repair.tree_edits import tree_neighbours
+from codeworld.training.breaker import LineFix
 
 _MOST_LINES = 40  # of a function
 _MOST_BYTES = 60_000  # of a file

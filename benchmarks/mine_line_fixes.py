@@ -18,6 +18,7 @@ from pathlib import Path
 import msgspec
 
 from benchmarks.small_changes import open_blobs, small_changes
+from codeworld.training.breaker import LineFix
 
 MAX_BYTES = 200_000
 SAYS_FIX = re.compile(
@@ -26,19 +27,6 @@ SAYS_FIX = re.compile(
     re.IGNORECASE,
 )
 TESTS = re.compile(r"(^|/)(tests?|testing|docs?|examples?)/|(^|/)(test_\w+|\w+_test|conftest|setup)\.py$")
-
-
-class LineFix(msgspec.Struct):
-    """``line`` (from 0) of ``before`` became another line in ``after``; ``function`` is its qualified name."""
-
-    repo: str
-    commit: str
-    path: str
-    subject: str
-    function: str
-    line: int
-    before: str
-    after: str
 
 
 def function_at(tree: ast.Module, line: int) -> tuple[str, int, int] | None:

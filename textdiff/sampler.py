@@ -251,7 +251,7 @@ class Sampler:
         logprobs, best = logits.log_softmax(-1).max(-1)
         return torch.where(given, canvas.ids, best), torch.where(given, 0.0, logprobs)
 
-    def drawn(self, logits: Tensor, diversity: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    def _drawn(self, logits: Tensor, diversity: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Tokens at temperature ``diversity`` (0: the likeliest) and their log-probabilities at temperature 1."""
         noise = -torch.empty_like(logits).exponential_(generator=generator).log()
         drawn = (logits + diversity * noise).argmax(-1)
@@ -268,7 +268,7 @@ class Sampler:
                 return None
             x = self.network.embedding(torch.where(masked, MASK, ids))
             logits = self.guided(x, canvas, None, dials)
-            drawn, chosen = self.drawn(logits, dials.diversity, generator)
+            drawn, chosen = self._drawn(logits, dials.diversity, generator)
             ids, logprobs = torch.where(masked, drawn, ids), torch.where(masked, chosen, logprobs)
             left = masked.sum(1, keepdim=True) * (dials.steps - 1 - step) // (dials.steps - step)
             order = torch.where(masked, logprobs, torch.inf).argsort(1).argsort(1)
@@ -294,7 +294,7 @@ class Sampler:
             states = network.decode(network.embedding(ids), positions, canvas.seen, attention(hidden, causal))
             last = states[:, -1:]
             logits = self.pointed(network.logits(last).float(), last, canvas, None)[:, 0]
-            drawn, chosen = self.drawn(logits, dials.diversity, generator)
+            drawn, chosen = self._drawn(logits, dials.diversity, generator)
             drawn = torch.where(ended, END, drawn)
             logprobs = torch.cat((logprobs, torch.where(ended, 0.0, chosen)[:, None]), dim=1)
             ended = ended | (drawn == END)

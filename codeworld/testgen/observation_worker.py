@@ -12,6 +12,7 @@ import hashlib
 import io
 import itertools
 import json
+import math
 import os
 import random
 import re
@@ -111,9 +112,9 @@ def limited(limit_s: float) -> Any:
         signal.setitimer(signal.ITIMER_PROF, 0)
 
 
-def forked(work: Callable[[int], object]) -> tuple[int, int]:
-    """A child without input or output that does ``work`` with the writing end of a pipe: its process id, in a session
-    of its own, and the reading end."""
+def said_by_child(work: Callable[[int], object], end_s: float, silent_s: float = math.inf) -> bytes:
+    """What ``work`` writes to the pipe that it is given, in a child without input or output and in a session of its
+    own, which is ended at ``end_s`` (time.monotonic) or when nothing was said for ``silent_s``."""
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:
@@ -127,13 +128,8 @@ def forked(work: Callable[[int], object]) -> tuple[int, int]:
         finally:
             os._exit(0)
     os.close(writing)
-    return child, reading
-
-
-def _in_child(program: str, calls: list[list[str]], names: dict[str, Any]) -> list[str]:
-    child, reading = forked(lambda out: os.write(out, json.dumps(does(program, calls, names)).encode()))
-    said, end_s = b"", time.monotonic() + _PROGRAM_S
-    while select.select([reading], [], [], max(0.0, end_s - time.monotonic()))[0]:
+    said = b""
+    while select.select([reading], [], [], max(0.0, min(silent_s, end_s - time.monotonic())))[0]:
         data = os.read(reading, 1 << 16)
         if not data:
             break
@@ -144,6 +140,14 @@ def _in_child(program: str, calls: list[list[str]], names: dict[str, Any]) -> li
     with contextlib.suppress(ProcessLookupError):
         os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
+    return said
+
+
+def _in_child(program: str, calls: list[list[str]], names: dict[str, Any]) -> list[str]:
+    def work(out: int) -> None:
+        os.write(out, json.dumps(does(program, calls, names)).encode())
+
+    said = said_by_child(work, time.monotonic() + _PROGRAM_S)
     try:
         found: list[str] = json.loads(said)
     except ValueError:

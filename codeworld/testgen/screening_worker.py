@@ -11,14 +11,13 @@ import contextlib
 import io
 import json
 import os
-import select
 import signal
 import sys
 import time
 from types import CodeType
 from typing import Any
 
-from observation_worker import MARK, forked, limited, stop  # type: ignore[import-not-found]  # beside this script
+from observation_worker import MARK, limited, said_by_child, stop  # type: ignore[import-not-found]  # beside this script
 
 _CALL_S = 0.01  # of processor time
 _CHILD_S = 2.0  # without a word from the child
@@ -52,20 +51,7 @@ def _in_child(
             for one in programs:
                 os.write(out, bytes([satisfied(one, examples, dict(names))]))
 
-    child, reading = forked(work)
-    said = b""
-    while True:
-        wait_s = min(_CHILD_S, end_s - time.monotonic())
-        data = os.read(reading, 1 << 12) if select.select([reading], [], [], max(0.0, wait_s))[0] else b""
-        if not data:
-            break
-        said += data
-    os.close(reading)
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(child, signal.SIGKILL)
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    said: bytes = said_by_child(work, end_s, _CHILD_S)
     return said
 
 

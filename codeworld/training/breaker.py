@@ -39,8 +39,8 @@ class Bug(NamedTuple):
     odds: float
 
 
-class Row(msgspec.Struct, frozen=True):
-    """What a commit that fixes the line would be: see benchmarks.mine_line_fixes."""
+class LineFix(msgspec.Struct, frozen=True):
+    """``line`` (from 0) of ``before`` became another line in ``after``; ``function`` is its qualified name."""
 
     repo: str
     commit: str
@@ -121,7 +121,7 @@ def main() -> int:
             except (SyntaxError, ValueError):
                 continue
             for one in found:
-                row = Row("", "", str(path), "learned", "", one.line, one.text, text)
+                row = LineFix("", "", str(path), "learned", "", one.line, one.text, text)
                 out.write(encoder.encode(row) + b"\n")
             print(f"{len(found)} {path}", file=sys.stderr, flush=True)
     return 0
