@@ -78,13 +78,12 @@ def fix(path: Path, text: str, asked: Asked, *, in_process: bool) -> Repaired:
     checker = type_check.find(root) if asked.types else None
     if asked.types and checker is None:
         raise BadInput(f"no type checker is configured and installed in {root}")
-    if checker is not None and tests is None and not asked.describe and fault(text) is None:
+    complaints = partial(checker.complaints, path) if checker is not None else None
+    if complaints and tests is None and not asked.describe and fault(text) is None:
         with bar() as progress:
-            found = repair_complaints(
-                text, partial(checker.complaints, path), threshold=settings.threshold, progress=progress
-            )
+            found = repair_complaints(text, complaints, threshold=settings.threshold, progress=progress)
         return _repaired(path, found)
-    compare = type_check.comparison(root, path, text) if asked.types else None
+    compare = type_check.comparison(complaints, text) if complaints else None
     reader, degraded = None, ""
     try:
         reader = _Reader(in_process)

@@ -12,7 +12,7 @@ import re
 import shutil
 import tomllib
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -49,13 +49,6 @@ class TypeChecker(msgspec.Struct, frozen=True):
     executable: Path
     root: Path
 
-    def errors(
-        self, path: Path, text: str, should_stop: Callable[[], bool] = lambda: False
-    ) -> Counter[str] | None:
-        """The errors that are reported for ``path`` with ``text``, without their lines; None without an answer."""
-        found = self.complaints(path, text, should_stop)
-        return None if found is None else Counter(one.message for one in found)
-
     def complaints(
         self, path: Path, text: str, should_stop: Callable[[], bool] = lambda: False
     ) -> list[Complaint] | None:
@@ -75,24 +68,26 @@ class TypeChecker(msgspec.Struct, frozen=True):
 
 
 def comparison(
-    root: Path, path: Path, before: str, should_stop: Callable[[], bool] = lambda: False
-) -> Callable[[str], tuple[str, ...] | Reject] | None:
-    """What says of a text for ``path`` whether its errors have grown against the text ``before``: ("types",) where no
-    error is new, () without an answer; reason: "type-error". None where the project ``root`` has no checker."""
-    checker = find(root)
+    complaints: Callable[[str], Sequence[Complaint] | None], before: str
+) -> Callable[[str], tuple[str, ...] | Reject]:
+    """What says of a text whether its errors have grown against the text ``before``: ("types",) where no error is new,
+    () without an answer; reason: "type-error". Where the errors stand does not matter."""
     known: list[Counter[str] | None] = []
 
+    def errors(text: str) -> Counter[str] | None:
+        found = complaints(text)
+        return None if found is None else Counter(one.message for one in found)
+
     def compare(text: str) -> tuple[str, ...] | Reject:
-        assert checker is not None
         if not known:
-            known.append(checker.errors(path, before, should_stop))
-        after = checker.errors(path, text, should_stop) if known[0] is not None else None
+            known.append(errors(before))
+        after = errors(text) if known[0] is not None else None
         if known[0] is None or after is None:
             return ()
         new = after - known[0]
         return Reject("type-error", next(iter(new))) if new else ("types",)
 
-    return compare if checker is not None else None
+    return compare
 
 
 def find(root: Path) -> TypeChecker | None:

@@ -17,7 +17,6 @@ from lsp_server.server import CodeworldServer
 if TYPE_CHECKING:
     from codeworld.repair.edits import Fix
     from codeworld.repair.typed import Checker
-    from codeworld.repair.verify import Comparison
     from codeworld.verify.project_tests import ProjectTests
     from lsp_server.session import OpenDocument
 
@@ -54,6 +53,7 @@ async def fix(
     from codeworld.errors import BadInput
     from codeworld.repair.localise import fault
     from codeworld.repair.repair import Settings
+    from codeworld.verify.type_check import comparison
 
     text, loop = document.text, asyncio.get_running_loop()
     settings = Settings(describe=describe)
@@ -62,9 +62,9 @@ async def fix(
             "is_cancelled": lambda: bar.cancelled,
             "report": lambda done, total: post(loop, bar.report, done, total),
         }
-        checker = None if test or describe or not types else _checker(server, document, given["is_cancelled"])
+        checker = _checker(server, document, given["is_cancelled"]) if types else None
         try:
-            if checker is not None and fault(text) is None:
+            if checker and not test and not describe and fault(text) is None:
                 found = await find_type_fixes(text, checker, **given)
             else:
                 found = await find_fixes(
@@ -73,7 +73,7 @@ async def fix(
                     settings,
                     with_model=True,
                     tests=_tests(server, document, test, given["is_cancelled"]) if test else None,
-                    types=_types(server, document, given["is_cancelled"]) if types else None,
+                    types=comparison(checker, text) if checker else None,
                     **given,
                 )
         except BadInput as error:
@@ -117,14 +117,3 @@ def _checker(
         raise JsonRpcInvalidParams("codeworld.fix: types need a file")
     found = find(server.folders.of(path).root)
     return None if found is None else lambda text: found.complaints(path, text, should_stop)
-
-
-def _types(
-    server: CodeworldServer, document: OpenDocument, should_stop: Callable[[], bool]
-) -> Comparison | None:
-    """What the project's type checker says against the document as it is. Raises JsonRpcInvalidParams."""
-    from codeworld.verify.type_check import comparison
-
-    if document.path is None:
-        raise JsonRpcInvalidParams("codeworld.fix: types need a file")
-    return comparison(server.folders.of(document.path).root, document.path, document.text, should_stop)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from codeworld.canvas import Reject
 from codeworld.repair.repair import Settings, repair
+from codeworld.repair.verify import Comparison
 from codeworld.verify import type_check
 
 WRONG = "def f(a: int) -> str:\n    return a\n\n\ndef g(b: str) -> int:\n    return len(b\n"
@@ -54,9 +56,14 @@ def test_a_checker_is_the_projects_where_it_is_configured_and_installed(
     assert (type_check.find(project) is not None) == found
 
 
+def compared(project: Path, before: str) -> Comparison:
+    checker = type_check.find(project)
+    assert checker is not None
+    return type_check.comparison(partial(checker.complaints, project / "app.py"), before)
+
+
 def test_no_new_error_is_let_through(project: Path) -> None:
-    compare = type_check.comparison(project, project / "app.py", RIGHT)
-    assert compare is not None
+    compare = compared(project, RIGHT)
     assert compare(RIGHT.replace("len(b)", "len(b) + 1")) == ("types",)  # the old error stays where it is
     refused = compare(RIGHT.replace("len(b)", "b"))
     assert isinstance(refused, Reject)
@@ -67,7 +74,7 @@ def test_no_new_error_is_let_through(project: Path) -> None:
 def test_repairs_are_compared(project: Path) -> None:
     text = "def larger(a: int, b: int) -> int:\n    return a if a < b else b\n"
     judge = lambda programs: ["a > b" in one or "a >= b" in one for one in programs]  # noqa: E731
-    compare = type_check.comparison(project, project / "app.py", text)
+    compare = compared(project, text)
     fixes = repair(text, judge=judge, types=compare, settings=Settings(threshold=0.0))
     assert not isinstance(fixes, Reject)
     assert fixes[0].checks == ("parses", "names", "tests", "types")
@@ -81,12 +88,11 @@ def test_a_checker_that_crashes_or_hangs_decides_nothing(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fake(project, "mypy", "import sys; sys.exit(2)")
-    compare = type_check.comparison(project, project / "app.py", RIGHT)
-    assert compare is not None
+    compare = compared(project, RIGHT)
     assert compare(RIGHT) == ()
     monkeypatch.setattr(type_check, "_LIMITS", type_check.sandbox.Limits(wall_s=0.5))
     fake(project, "mypy", "import time; time.sleep(60)")
-    assert type_check.comparison(project, project / "app.py", RIGHT)(RIGHT) == ()  # type: ignore[misc]
+    assert compared(project, RIGHT)(RIGHT) == ()
 
 
 PYRIGHT = """import json, sys
@@ -101,8 +107,7 @@ sys.exit(1 if found else 0)
 def test_what_pyright_reports(project: Path) -> None:
     (project / "pyproject.toml").write_text("[tool.basedpyright]\n")
     fake(project, "basedpyright", PYRIGHT)
-    compare = type_check.comparison(project, project / "app.py", "BAD = 1\n")
-    assert compare is not None
+    compare = compared(project, "BAD = 1\n")
     assert compare("BAD = ODD = 2\n") == ("types",)
     assert compare("BAD = BAD\n") == Reject("type-error", "bad")
     fake(project, "basedpyright", "print('no json')")
