@@ -268,10 +268,10 @@ def sweep() -> None:
     long, wide = Cell("forward", 131072), Cell("forward", 32768, 16, 128)
     options: list[dict[str, Any]] = [{"num_warps": 4}, {"num_warps": 8}, {"num_stages": 1}, {"num_stages": 3}]
     own: dict[str, list[tuple[dict[str, Any], int | None]]] = {
-        # The scan over segments is one load after the other: fewer segments, or loads under way ahead.
         "favor_plus": [
-            *(({"scan_stages": stages}, programs) for stages in (3, 6) for programs in (264, 528)),
-            ({"chunk": 128}, None), ({"columns": 32}, None), ({"chunk": 32, "num_warps": 4}, None),
+            *(({"part": "state_options", "num_stages": stages}, None) for stages in (2, 4)),
+            ({"part": "state_options", "num_warps": 8}, None), ({"chunk": 128}, None), ({"columns": 32}, None),
+            ({"chunk": 32, "num_warps": 4}, None),
         ],
         "gated_delta": [
             ({"columns": 32}, None), ({"columns": 32}, 264), ({"columns": 32, "num_stages": 3}, None),
@@ -313,9 +313,9 @@ def profile() -> None:
 
 @contextlib.contextmanager
 def changed_plan(group: str, option: dict[str, Any], programs: int | None) -> Iterator[None]:
-    """With other launch options (of ``part`` of the kernels), chunk, columns, or stages of the scan."""
+    """With other launch options (of ``part`` of the kernels), chunk or columns."""
     module = importlib.import_module(f"kernels.{group}.triton_op")
-    original, stages = module.plan, getattr(module, "SCAN_STAGES", 1)
+    original = module.plan
     field = option.get("part", "options" if group == "favor_plus" else "walk")
     launch = {name: one for name, one in option.items() if name.startswith("num_")}
     sizes = {name: one for name, one in option.items() if name in ("chunk", "columns")}
@@ -324,11 +324,11 @@ def changed_plan(group: str, option: dict[str, Any], programs: int | None) -> It
         made = original(*args, programs=programs, **sizes)
         return made._replace(**{field: {**getattr(made, field), **launch}})
 
-    module.plan, module.SCAN_STAGES = changed, option.get("scan_stages", stages)
+    module.plan = changed
     try:
         yield
     finally:
-        module.plan, module.SCAN_STAGES = original, stages
+        module.plan = original
 
 
 def main(group: str, deadline_s: float, cells: list[list[Any]]) -> None:

@@ -16,14 +16,18 @@ class Operands(NamedTuple):
 
     bf16: bool
     precision: str
+    exponents: str
+    """Of the products that exponents are made of: an error there is a relative error of what they are exponents of."""
 
 
 def operands(dtype: torch.dtype) -> Operands:
     """For inputs of a type."""
     if dtype == torch.bfloat16:
-        return Operands(True, "tf32")
-    if dtype in (torch.float16, torch.float32):
-        return Operands(False, "tf32")
+        return Operands(True, "tf32", "tf32")
+    if dtype == torch.float16:  # a float16 number is a tf32 number
+        return Operands(False, "tf32", "tf32")
+    if dtype == torch.float32:
+        return Operands(False, "tf32", "tf32x3")
     raise TypeError(f"the kernels take bfloat16, float16 or float32, not {dtype}")
 
 

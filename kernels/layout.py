@@ -30,8 +30,13 @@ class Layout:
     sequences: Tensor
     segments: Tensor
     chunks: Tensor
-    split: bool
-    """Does any sequence have more than one segment?"""
+    longest: int
+    """Segments of the sequence that has most of them."""
+
+    @property
+    def split(self) -> bool:
+        """Does any sequence have more than one segment?"""
+        return self.longest > 1
 
     @property
     def counts(self) -> tuple[int, int, int]:
@@ -95,8 +100,10 @@ def layout(bounds: Bounds, chunk: int, segment_chunks: int, device: torch.device
     def put(rows: Tensor) -> Tensor:
         return rows.to(torch.int32).contiguous().to(device)
 
-    split = any(end - first > 1 for first, end in sequences)
-    return Layout(put(torch.tensor(sequences)), put(torch.tensor(segments).reshape(-1, 4)), put(table), split)
+    longest = max(end - first for first, end in sequences)
+    return Layout(
+        put(torch.tensor(sequences)), put(torch.tensor(segments).reshape(-1, 4)), put(table), longest
+    )
 
 
 def segment_chunks(bounds: Bounds, chunk: int, lanes: int, programs: int, least: int) -> int:

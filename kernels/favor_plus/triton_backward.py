@@ -49,10 +49,12 @@ def load_peak(chunk_peaks, chunk, head, H, M: tl.constexpr, MP: tl.constexpr):
 
 
 @triton.jit
-def query_features(w, q_t, peak, norm, root, M, MP: tl.constexpr, PRECISION: tl.constexpr):
+def query_features(w, q_t, peak, norm, root, M: tl.constexpr, MP: tl.constexpr, EXPONENTS: tl.constexpr):
     """p as a [MP, C] tile; a norm of +inf (no token) makes it zero."""
-    exponent = tl.dot(w, q_t, input_precision=PRECISION) * (root * LOG2_E) + peak[:, None] - norm[None, :]
-    return tl.exp2(tl.where((tl.arange(0, MP) < M)[:, None], exponent, float("-inf")))
+    exponent = tl.dot(w, q_t, input_precision=EXPONENTS) * (root * LOG2_E) + peak[:, None] - norm[None, :]
+    if M < MP:
+        exponent = tl.where((tl.arange(0, MP) < M)[:, None], exponent, float("-inf"))
+    return tl.exp2(exponent)
 
 
 @triton.jit
@@ -60,6 +62,7 @@ def reverse_segments(
     q, do, w, norms, delta, chunk_peaks, segments, back, back_mass, root, H,
     D: tl.constexpr, V: tl.constexpr, M: tl.constexpr, DP: tl.constexpr, MP: tl.constexpr,
     BV: tl.constexpr, C: tl.constexpr, BF16: tl.constexpr, PRECISION: tl.constexpr,
+    EXPONENTS: tl.constexpr,
 ):  # fmt: skip
     """What each segment adds to the reverse state, relative to the peak of its first chunk."""
     segment, head, block = tl.program_id(0), tl.program_id(1), tl.program_id(2)
@@ -84,7 +87,7 @@ def reverse_segments(
         slope = load_tokens(delta + row, first, length, H, 0.0, C)
         fall = tl.exp2(peak - above)
         above = peak
-        query = query_features(features, q_t, peak, norm, root, M, MP, PRECISION)
+        query = query_features(features, q_t, peak, norm, root, M, MP, EXPONENTS)
         weight = weight * fall - tl.sum(query * slope[None, :], 1)
         total = total * fall[:, None] + tl.dot(operand(query, BF16), grad, input_precision=PRECISION)
     place = segment.to(tl.int64) * H + head
@@ -96,57 +99,71 @@ def reverse_segments(
 
 @triton.jit
 def reverse_scan(
-    sequences, segments, chunk_peaks, added_back, added_mass, back, back_mass, dsums1, dmass1, dsums0, dmass0, peak0, H,
-    V: tl.constexpr, M: tl.constexpr, BM: tl.constexpr, VP: tl.constexpr, C: tl.constexpr,
+    sequences, segments, chunk_peaks, added_back, added_mass, back, back_mass, dsums1, dmass1, dsums0, dmass0, peak0,
+    H, count,
+    V: tl.constexpr, M: tl.constexpr, VP: tl.constexpr, S: tl.constexpr, C: tl.constexpr,
 ):  # fmt: skip
     """From what each segment adds the reverse state after it, relative to the peak of its last chunk.
 
-    Starts from the gradient of the final state, ends in that of the initial one. Never in place: ``kernels.tiles``.
+    Starts from the gradient of the final state, ends in that of the initial one. S segments at a time, from the last
+    on, as ``scan_segments`` does: exp2(last peak of the one that starts − first peak of the one that adds). Never in
+    place: ``kernels.tiles``.
     """
     sequence, head = tl.program_id(0), tl.program_id(1)
-    feature = tl.program_id(2) * BM + tl.arange(0, BM)
     column = tl.arange(0, VP)
-    some = feature < M
-    inside = some[:, None] & (column < V)[None, :]
-    one = feature.to(tl.int64)
-    many = one[:, None] * V + column[None, :]
+    within = column < V
+    item = tl.arange(0, S)
+    later = item[:, None] < item[None, :]
     own = (sequence * H + head).to(tl.int64) * M
-    total = tl.load(dsums1 + own * V + many, mask=inside, other=0.0)
-    weight = tl.load(dmass1 + own + one, mask=some, other=0.0)
     low = tl.load(sequences + sequence * 2)
     high = tl.load(sequences + sequence * 2 + 1)
-    initial = tl.maximum(tl.load(peak0 + own + one, mask=some, other=EMPTY_PEAK) * LOG2_E, EMPTY_PEAK)
-    above = initial
-    for step in range(high - low):
-        segment = high - 1 - step
-        chunk = tl.load(segments + segment * 4 + 3)
-        chunks = tl.cdiv(tl.load(segments + segment * 4 + 2) - tl.load(segments + segment * 4 + 1), C)
-        last = ((chunk + chunks - 1).to(tl.int64) * H + head) * M
-        first = (chunk.to(tl.int64) * H + head) * M
-        end_peak = tl.load(chunk_peaks + last + one, mask=some, other=EMPTY_PEAK)
-        start_peak = tl.load(chunk_peaks + first + one, mask=some, other=EMPTY_PEAK)
-        fall = tl.where(step == 0, 1.0, tl.exp2(tl.minimum(end_peak - above, 0.0)))
-        place = (segment.to(tl.int64) * H + head) * M
-        added = tl.load(added_back + place * V + many, mask=inside, other=0.0)
-        added_weight = tl.load(added_mass + place + one, mask=some, other=0.0)
-        total *= fall[:, None]
-        weight *= fall
-        tl.store(back + place * V + many, total, mask=inside)
-        tl.store(back_mass + place + one, weight, mask=some)
-        fall = tl.exp2(start_peak - end_peak)
-        total = total * fall[:, None] + added
-        weight = weight * fall + added_weight
-        above = start_peak
-    fall = tl.where(high == low, 1.0, tl.exp2(tl.minimum(initial - above, 0.0)))
-    tl.store(dsums0 + own * V + many, total * fall[:, None], mask=inside)
-    tl.store(dmass0 + own + one, weight * fall, mask=some)
+    blocks = tl.cdiv(high - low, S)
+    first_feature = tl.program_id(2) * count
+    for feature in range(first_feature, tl.minimum(first_feature + count, M)):
+        total = tl.load(dsums1 + (own + feature) * V + column, mask=within, other=0.0)
+        weight = tl.load(dmass1 + own + feature)
+        above = float("inf")  # the gradient of the final state is relative to the last peak of all
+        for step in range(blocks):
+            first = low + (blocks - 1 - step) * S
+            there = first + item < high
+            chunk = tl.load(segments + (first + item) * 4 + 3, mask=there, other=0)
+            start = tl.load(segments + (first + item) * 4 + 1, mask=there, other=0)
+            end = tl.load(segments + (first + item) * 4 + 2, mask=there, other=1)
+            last = ((chunk + tl.cdiv(end - start, C) - 1).to(tl.int64) * H + head) * M + feature
+            start_peak = tl.load(
+                chunk_peaks + (chunk.to(tl.int64) * H + head) * M + feature, mask=there, other=0.0
+            )
+            end_peak = tl.load(chunk_peaks + last, mask=there, other=0.0)
+            place = ((first + item).to(tl.int64) * H + head) * M + feature
+            cell = place[:, None] * V + column[None, :]
+            inside = there[:, None] & within[None, :]
+            added = tl.load(added_back + cell, mask=inside, other=0.0)
+            added_weight = tl.load(added_mass + place, mask=there, other=0.0)
+            high_peak = tl.max(tl.where(there, end_peak, EMPTY_PEAK), 0)
+            above = tl.where(step == 0, high_peak, above)
+            adds = later & there[None, :]
+            share = tl.where(adds, tl.exp2(tl.where(adds, end_peak[:, None] - start_peak[None, :], 0.0)), 0.0)
+            fall = tl.exp2(tl.minimum(end_peak - above, 0.0))
+            tl.store(back_mass + place, fall * weight + tl.sum(share * added_weight[None, :], 1), mask=there)
+            after = tl.dot(share, added, fall[:, None] * total[None, :], input_precision="tf32x3")
+            tl.store(back + cell, after, mask=inside)
+            lowest = tl.min(tl.where(there, start_peak, float("inf")), 0)
+            old, new = tl.exp2(lowest - above), tl.exp2(tl.minimum(lowest - start_peak, 0.0))
+            total = total * old + tl.sum(added * new[:, None], 0)
+            weight = weight * old + tl.sum(added_weight * new, 0)
+            above = lowest
+        initial = tl.maximum(tl.load(peak0 + own + feature) * LOG2_E, EMPTY_PEAK)
+        fall = tl.where(high == low, 1.0, tl.exp2(tl.minimum(initial - above, 0.0)))
+        tl.store(dsums0 + (own + feature) * V + column, total * fall, mask=within)
+        tl.store(dmass0 + own + feature, weight * fall)
 
 
 @triton.jit
 def query_gradients(
-    q, k, v, w, do, norms, delta, chunk_peaks, sums, mass, peaks, segments, dq, root, H, partial,
+    q, k, v, w, do, norms, delta, drops, chunk_peaks, sums, mass, peaks, segments, dq, root, H, partial,
     D: tl.constexpr, V: tl.constexpr, M: tl.constexpr, DP: tl.constexpr, MP: tl.constexpr,
     BV: tl.constexpr, C: tl.constexpr, BF16: tl.constexpr, PRECISION: tl.constexpr,
+    EXPONENTS: tl.constexpr,
 ):  # fmt: skip
     """dq of a segment, reading it forwards; each block of value columns writes its part, ``partial`` numbers apart."""
     segment, head, block = tl.program_id(0), tl.program_id(1), tl.program_id(2)
@@ -178,9 +195,11 @@ def query_gradients(
         above = peak
         total *= fall[:, None]
         weight *= fall
-        exponent = key_exponents(features, k_t, first + token < length, root, M, MP, PRECISION)
-        key = operand(tl.exp2(exponent - peak[:, None]), BF16)
-        query = query_features(features, q_t, peak, norm, root, M, MP, PRECISION)
+        drop = load_tokens(drops + row, first, length, H, float("inf"), C)
+        exponent = key_exponents(features, k_t, drop, root, M, MP, EXPONENTS)
+        feature = tl.exp2(exponent - peak[:, None])
+        key = operand(feature, BF16)
+        query = query_features(features, q_t, peak, norm, root, M, MP, EXPONENTS)
         pairs = tl.dot(values, grad_t, input_precision=PRECISION) - slope[None, :]
         pairs = operand(tl.where(causal, pairs, 0.0), BF16)
         dquery = tl.dot(operand(total, BF16), grad_t, input_precision=PRECISION)
@@ -188,15 +207,16 @@ def query_gradients(
         change = operand(query * dquery, BF16)
         dq_t = tl.dot(tl.trans(features), change, input_precision=PRECISION) * root
         store_columns(dq, dq_t, first, length, H * D, D, C, DP)
-        weight += tl.sum(key.to(tl.float32), 1)
+        weight += tl.sum(feature, 1)
         total += tl.dot(key, values, input_precision=PRECISION)
 
 
 @triton.jit
 def key_gradients(
-    q, k, v, w, do, norms, delta, chunk_peaks, back, back_mass, segments, dk, dv, root, H, partial,
+    q, k, v, w, do, norms, delta, drops, chunk_peaks, back, back_mass, segments, dk, dv, root, H, partial,
     D: tl.constexpr, V: tl.constexpr, M: tl.constexpr, DP: tl.constexpr, MP: tl.constexpr,
     BV: tl.constexpr, C: tl.constexpr, BF16: tl.constexpr, PRECISION: tl.constexpr,
+    EXPONENTS: tl.constexpr,
 ):  # fmt: skip
     """dk and dv of a segment, reading it backwards; dk in parts as dq is."""
     segment, head, block = tl.program_id(0), tl.program_id(1), tl.program_id(2)
@@ -221,7 +241,6 @@ def key_gradients(
     for step in range(chunks):
         index = chunks - 1 - step
         first = index * C
-        valid = first + token < length
         q_t = operand(load_columns(q, first, length, H * D, D, C, DP), BF16)
         keys = operand(load_rows(k, first, length, H * D, D, C, DP), BF16)
         k_t = tl.trans(keys)
@@ -234,8 +253,9 @@ def key_gradients(
         above = peak
         total *= fall[:, None]
         weight *= fall
-        query = query_features(features, q_t, peak, norm, root, M, MP, PRECISION)
-        exponent = key_exponents(features, k_t, valid, root, M, MP, PRECISION) - peak[:, None]
+        query = query_features(features, q_t, peak, norm, root, M, MP, EXPONENTS)
+        drop = load_tokens(drops + row, first, length, H, float("inf"), C)
+        exponent = key_exponents(features, k_t, drop, root, M, MP, EXPONENTS) - peak[:, None]
         pairs = tl.dot(grad, v_t, input_precision=PRECISION) - tl.where(block == 0, slope, 0.0)[:, None]
         pairs = operand(tl.where(token[:, None] >= token[None, :], pairs, 0.0), BF16)
         dkey = tl.dot(operand(total, BF16), v_t, input_precision=PRECISION)
@@ -246,11 +266,10 @@ def key_gradients(
         dk_t -= k_t.to(tl.float32) * (root * root * tl.sum(change, 0))[None, :]
         store_columns(dk, dk_t, first, length, H * D, D, C, DP)
         # The same key features as [C, MP], computed a second time rather than transposed.
-        long = keys.to(tl.float32)
-        drop = tl.sum(long * long, 1) * (0.5 * root * root * LOG2_E)
-        exponent = tl.dot(keys, tl.trans(features), input_precision=PRECISION) * (root * LOG2_E)
+        exponent = tl.dot(keys, tl.trans(features), input_precision=EXPONENTS) * (root * LOG2_E)
         exponent = exponent - drop[:, None] - peak[None, :]
-        exponent = tl.where(valid[:, None] & (feature < M)[None, :], exponent, float("-inf"))
+        if M < MP:
+            exponent = tl.where((feature < M)[None, :], exponent, float("-inf"))
         key = operand(tl.exp2(exponent), BF16)
         pairs = tl.dot(key, operand(query, BF16), input_precision=PRECISION)
         pairs = operand(tl.where(token[:, None] <= token[None, :], pairs, 0.0), BF16)

@@ -39,17 +39,26 @@ def difference(total, lower, C: tl.constexpr, STRICT: tl.constexpr):
 
 
 @triton.jit
-def doubled(lower, solved, HALF: tl.constexpr, C: tl.constexpr):
+def factor(x, KIND: tl.constexpr):
+    """As an operand of the inverse's products: float16, where inputs have 16 bits, keeps the digits that tf32 keeps."""
+    if KIND == 0:
+        return x
+    else:
+        return x.to(tl.float16)
+
+
+@triton.jit
+def doubled(lower, solved, HALF: tl.constexpr, C: tl.constexpr, KIND: tl.constexpr):
     """The inverse of diagonal blocks of size 2 HALF from that of blocks of size HALF: X − X L X."""
     row = tl.arange(0, C)[:, None]
     column = tl.arange(0, C)[None, :]
     joins = (row // (2 * HALF) == column // (2 * HALF)) & (row // HALF > column // HALF)
-    step = tl.dot(tl.where(joins, lower, 0.0), solved, input_precision="tf32")
-    return solved - tl.dot(solved, step, input_precision="tf32")
+    step = tl.dot(tl.where(joins, lower, 0.0), factor(solved, KIND), input_precision="tf32")
+    return solved - tl.dot(factor(solved, KIND), factor(step, KIND), input_precision="tf32")
 
 
 @triton.jit
-def inverse(lower, C: tl.constexpr):
+def inverse(lower, C: tl.constexpr, KIND: tl.constexpr):
     """(I + lower)^-1 of a strictly lower triangular [C, C] tile, by doubling the size of the solved diagonal blocks.
 
     With X the inverse of the diagonal blocks of one size and L the part of ``lower`` that joins two of them, the
@@ -59,13 +68,14 @@ def inverse(lower, C: tl.constexpr):
     column = tl.arange(0, C)[None, :]
     solved = tl.where(row == column, 1.0, 0.0)
     solved -= tl.where((row // 2 == column // 2) & (row > column), lower, 0.0)
-    solved = doubled(lower, solved, 2, C)
-    solved = doubled(lower, solved, 4, C)
-    solved = doubled(lower, solved, 8, C)
+    lower = factor(lower, KIND)
+    solved = doubled(lower, solved, 2, C, KIND)
+    solved = doubled(lower, solved, 4, C, KIND)
+    solved = doubled(lower, solved, 8, C, KIND)
     if C > 16:
-        solved = doubled(lower, solved, 16, C)
+        solved = doubled(lower, solved, 16, C, KIND)
     if C > 32:
-        solved = doubled(lower, solved, 32, C)
+        solved = doubled(lower, solved, 32, C, KIND)
     return solved
 
 
@@ -73,8 +83,9 @@ def inverse(lower, C: tl.constexpr):
 def prepare(
     k, v, g, beta, chunks, w, u, solved, total, H,
     D: tl.constexpr, V: tl.constexpr, BD: tl.constexpr, BV: tl.constexpr, C: tl.constexpr, KIND: tl.constexpr,
+    KEEP: tl.constexpr,
 ):  # fmt: skip
-    """Of one chunk: γ (``total``) [tokens, H], T (``solved``) [tokens, H, C], w as k, u as v."""
+    """Of one chunk: γ (``total``) [tokens, H], w as k, u as v, and (KEEP) T (``solved``) [tokens, H, C]."""
     chunk, head = tl.program_id(0), tl.program_id(1)
     start = tl.load(chunks + chunk * 2)
     length = tl.load(chunks + chunk * 2 + 1) - start
@@ -88,8 +99,9 @@ def prepare(
         keys = operand(load_rows(k + row * D + block, 0, length, H * D, D - block, C, BD), KIND)
         pairs += tl.dot(keys, tl.trans(keys), input_precision="tf32")
     lower = pairs * share[:, None] * difference(gate, True, C, True)
-    inverted = operand(inverse(lower, C), KIND)
-    store_rows(solved + row * C, inverted, 0, length, H * C, C, C, C)
+    inverted = operand(inverse(lower, C, KIND), KIND)
+    if KEEP:
+        store_rows(solved + row * C, inverted, 0, length, H * C, C, C, C)
     scale = share * tl.exp(gate)
     for block in tl.static_range(0, D, BD):
         keys = load_rows(k + row * D + block, 0, length, H * D, D - block, C, BD).to(tl.float32)
