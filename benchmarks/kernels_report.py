@@ -169,8 +169,18 @@ def others(results: Results) -> list[str]:
     out += ["", "## Correctness: largest relative RMS error against float64", ""]
     out += table(["", "case", "outputs, states", "gradients"], lines)
     sweep = [row for row in results.rows if row["kind"] == "sweep" and "graph_ms" in row]
-    names = ("group", "length", "heads", "size", "programs", "num_warps", "num_stages", "chunk", "columns")
-    names += ("part",)
+    names = (
+        "group",
+        "length",
+        "heads",
+        "size",
+        "programs",
+        "num_warps",
+        "num_stages",
+        "chunk",
+        "columns",
+        "part",
+    )
     lines = [[*(str(row.get(name, "")) for name in names), f"{row['graph_ms']:.3f}"] for row in sweep]
     return [*out, *(["## Fixed choices, tried", "", *table([*names, "ms"], lines)] if sweep else [])]
 

@@ -17,7 +17,7 @@ class Operands(NamedTuple):
     bf16: bool
     precision: str
     exponents: str
-    """Of the products that exponents are made of: an error there is a relative error of what they are exponents of."""
+    """Of the forward pass's exponents: an error there is a relative error of the features. (Gradients have no room.)"""
 
 
 def operands(dtype: torch.dtype) -> Operands:

@@ -106,12 +106,16 @@ def layout(bounds: Bounds, chunk: int, segment_chunks: int, device: torch.device
     )
 
 
+@lru_cache(maxsize=64)
 def segment_chunks(bounds: Bounds, chunk: int, lanes: int, programs: int, least: int) -> int:
-    """How many chunks a segment gets, so that ``lanes`` (heads × blocks) × segments comes to about ``programs``.
+    """How many chunks a segment gets, so that ``lanes`` (heads × blocks) × segments comes close to ``programs``.
 
-    A segment has at least ``least`` chunks: below that, joining segments costs more than it saves.
+    It does not come to more, unless sequences alone do: what does not fit on the GPU at once would start when the rest
+    ends. A segment has at least ``least`` chunks: below that, joining segments costs more than it saves.
     """
-    chunks = sum(-(-(end - start) // chunk) for start, end in pairwise(bounds))
-    wanted = -(-chunks * lanes // programs)
-    longest = max((end - start for start, end in pairwise(bounds)), default=0)
-    return max(1, min(max(wanted, least), -(-longest // chunk)))
+    chunks = [-(-(end - start) // chunk) for start, end in pairwise(bounds)]
+    longest, most = max(chunks, default=0), programs // lanes
+    wanted = max(1, -(-sum(chunks) * lanes // programs))
+    while wanted < longest and sum(-(-one // wanted) for one in chunks) > most:
+        wanted += 1
+    return max(1, min(max(wanted, least), longest))

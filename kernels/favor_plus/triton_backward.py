@@ -49,9 +49,9 @@ def load_peak(chunk_peaks, chunk, head, H, M: tl.constexpr, MP: tl.constexpr):
 
 
 @triton.jit
-def query_features(w, q_t, peak, norm, root, M: tl.constexpr, MP: tl.constexpr, EXPONENTS: tl.constexpr):
+def query_features(w, q_t, peak, norm, root, M: tl.constexpr, MP: tl.constexpr, PRECISION: tl.constexpr):
     """p as a [MP, C] tile; a norm of +inf (no token) makes it zero."""
-    exponent = tl.dot(w, q_t, input_precision=EXPONENTS) * (root * LOG2_E) + peak[:, None] - norm[None, :]
+    exponent = tl.dot(w, q_t, input_precision=PRECISION) * (root * LOG2_E) + peak[:, None] - norm[None, :]
     if M < MP:
         exponent = tl.where((tl.arange(0, MP) < M)[:, None], exponent, float("-inf"))
     return tl.exp2(exponent)
@@ -62,7 +62,6 @@ def reverse_segments(
     q, do, w, norms, delta, chunk_peaks, segments, back, back_mass, root, H,
     D: tl.constexpr, V: tl.constexpr, M: tl.constexpr, DP: tl.constexpr, MP: tl.constexpr,
     BV: tl.constexpr, C: tl.constexpr, BF16: tl.constexpr, PRECISION: tl.constexpr,
-    EXPONENTS: tl.constexpr,
 ):  # fmt: skip
     """What each segment adds to the reverse state, relative to the peak of its first chunk."""
     segment, head, block = tl.program_id(0), tl.program_id(1), tl.program_id(2)
@@ -87,7 +86,7 @@ def reverse_segments(
         slope = load_tokens(delta + row, first, length, H, 0.0, C)
         fall = tl.exp2(peak - above)
         above = peak
-        query = query_features(features, q_t, peak, norm, root, M, MP, EXPONENTS)
+        query = query_features(features, q_t, peak, norm, root, M, MP, PRECISION)
         weight = weight * fall - tl.sum(query * slope[None, :], 1)
         total = total * fall[:, None] + tl.dot(operand(query, BF16), grad, input_precision=PRECISION)
     place = segment.to(tl.int64) * H + head
@@ -163,7 +162,6 @@ def query_gradients(
     q, k, v, w, do, norms, delta, drops, chunk_peaks, sums, mass, peaks, segments, dq, root, H, partial,
     D: tl.constexpr, V: tl.constexpr, M: tl.constexpr, DP: tl.constexpr, MP: tl.constexpr,
     BV: tl.constexpr, C: tl.constexpr, BF16: tl.constexpr, PRECISION: tl.constexpr,
-    EXPONENTS: tl.constexpr,
 ):  # fmt: skip
     """dq of a segment, reading it forwards; each block of value columns writes its part, ``partial`` numbers apart."""
     segment, head, block = tl.program_id(0), tl.program_id(1), tl.program_id(2)
@@ -196,10 +194,10 @@ def query_gradients(
         total *= fall[:, None]
         weight *= fall
         drop = load_tokens(drops + row, first, length, H, float("inf"), C)
-        exponent = key_exponents(features, k_t, drop, root, M, MP, EXPONENTS)
+        exponent = key_exponents(features, k_t, drop, root, M, MP, PRECISION)
         feature = tl.exp2(exponent - peak[:, None])
         key = operand(feature, BF16)
-        query = query_features(features, q_t, peak, norm, root, M, MP, EXPONENTS)
+        query = query_features(features, q_t, peak, norm, root, M, MP, PRECISION)
         pairs = tl.dot(values, grad_t, input_precision=PRECISION) - slope[None, :]
         pairs = operand(tl.where(causal, pairs, 0.0), BF16)
         dquery = tl.dot(operand(total, BF16), grad_t, input_precision=PRECISION)
@@ -216,7 +214,6 @@ def key_gradients(
     q, k, v, w, do, norms, delta, drops, chunk_peaks, back, back_mass, segments, dk, dv, root, H, partial,
     D: tl.constexpr, V: tl.constexpr, M: tl.constexpr, DP: tl.constexpr, MP: tl.constexpr,
     BV: tl.constexpr, C: tl.constexpr, BF16: tl.constexpr, PRECISION: tl.constexpr,
-    EXPONENTS: tl.constexpr,
 ):  # fmt: skip
     """dk and dv of a segment, reading it backwards; dk in parts as dq is."""
     segment, head, block = tl.program_id(0), tl.program_id(1), tl.program_id(2)
@@ -253,9 +250,9 @@ def key_gradients(
         above = peak
         total *= fall[:, None]
         weight *= fall
-        query = query_features(features, q_t, peak, norm, root, M, MP, EXPONENTS)
+        query = query_features(features, q_t, peak, norm, root, M, MP, PRECISION)
         drop = load_tokens(drops + row, first, length, H, float("inf"), C)
-        exponent = key_exponents(features, k_t, drop, root, M, MP, EXPONENTS) - peak[:, None]
+        exponent = key_exponents(features, k_t, drop, root, M, MP, PRECISION) - peak[:, None]
         pairs = tl.dot(grad, v_t, input_precision=PRECISION) - tl.where(block == 0, slope, 0.0)[:, None]
         pairs = operand(tl.where(token[:, None] >= token[None, :], pairs, 0.0), BF16)
         dkey = tl.dot(operand(total, BF16), v_t, input_precision=PRECISION)
@@ -266,7 +263,7 @@ def key_gradients(
         dk_t -= k_t.to(tl.float32) * (root * root * tl.sum(change, 0))[None, :]
         store_columns(dk, dk_t, first, length, H * D, D, C, DP)
         # The same key features as [C, MP], computed a second time rather than transposed.
-        exponent = tl.dot(keys, tl.trans(features), input_precision=EXPONENTS) * (root * LOG2_E)
+        exponent = tl.dot(keys, tl.trans(features), input_precision=PRECISION) * (root * LOG2_E)
         exponent = exponent - drop[:, None] - peak[None, :]
         if M < MP:
             exponent = tl.where((feature < M)[None, :], exponent, float("-inf"))

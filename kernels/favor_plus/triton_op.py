@@ -16,6 +16,7 @@ from kernels.launch import compile_ahead, launch
 from kernels.layout import Bounds, Layout, layout, segment_chunks
 
 PROGRAMS_PER_PROCESSOR = 2
+"""As many as fit, by their registers."""
 LEAST_CHUNKS = 4
 SCANS_PER_PROCESSOR = 8
 SCAN_SEGMENTS = 64
@@ -29,8 +30,8 @@ class Plan(NamedTuple):
     grid: tuple[int, int, int]
     heads: int
     sizes: dict[str, Any]
-    options: dict[str, int]
-    state_options: dict[str, int]
+    options: dict[str, Any]
+    state_options: dict[str, Any]
     """Of ``segment_states``: it holds fewer tiles, so that more loads may be under way."""
     some_empty: bool
     """Is there a sequence without tokens?"""
@@ -42,9 +43,9 @@ class Plan(NamedTuple):
 
     @property
     def backward_options(self) -> dict[str, int]:
-        """Gradients' tiles are too many for four warps: both ways took 3.3 ms with four, 2.1 with eight (H100,
-        T=131,072, H=4, D=64, 128 features); the forward way alone 0.49 with four, 0.69 with eight."""
-        return {**self.options, "num_warps": 8 if power_of_two(int(self.sizes["M"])) > 64 else 4}
+        """Gradients' tiles are too many for four warps."""
+        warps = 8 if power_of_two(int(self.sizes["M"])) > 64 else 4
+        return {"num_warps": warps, "num_stages": self.options["num_stages"]}
 
 
 def plan(
@@ -64,9 +65,9 @@ def plan(
     table = layout(bounds, chunk, count, q.device)
     sizes = {
         "D": size, "V": value_size, "M": features, "DP": padded, "MP": padded_features, "BV": columns, "C": chunk,
-        "BF16": bf16, "PRECISION": precision, "EXPONENTS": exponents,
+        "BF16": bf16, "PRECISION": precision,
     }  # fmt: skip
-    options = {"num_warps": 8 if huge else 4, "num_stages": 1 if huge else 2}
+    options = {"num_warps": 8 if huge else 4, "num_stages": 1 if huge else 2, "EXPONENTS": exponents}
     empty = any(first == end for first, end in pairwise(bounds))
     state_options = {**options, "num_stages": 1 if huge else 3}
     return Plan(table, (table.counts[1], heads, blocks), heads, sizes, options, state_options, empty)

@@ -52,3 +52,13 @@ def test_few_heads_are_split_and_many_are_not() -> None:
     assert segment_chunks(long, 64, lanes=132, programs=132, least=8) == 1000
     assert segment_chunks((0, 640), 64, lanes=4, programs=132, least=8) == 8
     assert segment_chunks((0, 100), 64, lanes=4, programs=132, least=8) == 2
+
+
+@pytest.mark.parametrize("lanes", [3, 4, 5, 16, 100, 200])
+def test_no_more_programs_than_fit_unless_sequences_alone_are_more(lanes: int) -> None:
+    for bounds in ((0, 64 * 2048), (0, 64 * 100, 64 * 101, 64 * 1500)):
+        count = segment_chunks(bounds, 64, lanes, programs=264, least=1)
+        segments = layout(bounds, 64, count, CPU).counts[1]
+        assert segments * lanes <= max(264, lanes * (len(bounds) - 1))
+        if lanes <= 16:
+            assert segments * lanes > 230

@@ -89,12 +89,12 @@ class Mutation(NamedTuple):
 
 
 MUTATIONS = (
-    Mutation("favor_plus", "triton_forward", "segment_states", "total * fall[:, None] + tl.dot", "total + tl.dot"),
-    Mutation("favor_plus", "triton_forward", "scan_segments", "weight * old + added_weight", "weight + added_weight"),
+    Mutation("favor_plus", "triton_forward", "segment_states", "total * fall[:, None]", "total"),
+    Mutation("favor_plus", "triton_forward", "scan_segments", "fall * weight + tl.sum", "weight + tl.sum"),
     Mutation("favor_plus", "triton_forward", "outputs", "weight *= fall", "weight *= 1.0"),
     Mutation("favor_plus", "triton_backward", "products", "left * right", "left * left"),
     Mutation("favor_plus", "triton_backward", "reverse_segments", "weight * fall - tl.sum", "weight - tl.sum"),
-    Mutation("favor_plus", "triton_backward", "reverse_scan", "weight * fall + added_weight", "weight + added_weight"),
+    Mutation("favor_plus", "triton_backward", "reverse_scan", "fall * weight + tl.sum", "weight + tl.sum"),
     Mutation("favor_plus", "triton_backward", "query_gradients", "token[:, None] <= token", "token[:, None] < token"),
     Mutation("favor_plus", "triton_backward", "key_gradients", "root * root * tl.sum", "root * tl.sum"),
     Mutation("gated_delta", "triton_forward", "prepare", "scale = share * tl.exp(gate)", "scale = share"),
@@ -161,3 +161,27 @@ def test_a_broken_step_is_noticed(mutation: Mutation, device: str, tmp_path: Pat
     module = broken(mutation, tmp_path)
     errors = step_errors(device, (module, gated) if mutation.op == "favor_plus" else (favor, module))
     assert [name for name, error in errors.items() if error > 1e-5]
+
+
+SCANS = (
+    Mutation("favor_plus", "triton_forward", "scan_segments", "total = total * last", "total = total"),
+    Mutation("favor_plus", "triton_forward", "scan_segments", "peak = higher", "peak = peak"),
+    Mutation("favor_plus", "triton_backward", "reverse_scan", "weight = weight * old", "weight = weight"),
+    Mutation("favor_plus", "triton_backward", "reverse_scan", "above = lowest", "above = above"),
+)
+
+
+@pytest.mark.parametrize("mutation", [None, *SCANS], ids=lambda one: one.before if one else "right")
+def test_scans_hand_over_from_one_step_to_the_next(
+    mutation: Mutation | None, device: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Of 19 segments, in steps of 16."""
+    from kernels.favor_plus import triton_op as favor
+
+    monkeypatch.setattr(favor, "LEAST_CHUNKS", 1)
+    monkeypatch.setattr(favor, "PROGRAMS_PER_PROCESSOR", 16)
+    monkeypatch.setattr(favor, "SCAN_SEGMENTS", 16)
+    if mutation:
+        monkeypatch.setattr(favor, mutation.module.removeprefix("triton_"), broken(mutation, tmp_path))
+    errors = favor_errors(favor.favor_plus_triton, Case((600,), heads=1), device)
+    assert bool(too_large(errors, torch.float32, exact=not GPU)) == bool(mutation), errors
