@@ -48,7 +48,7 @@ class Tried(msgspec.Struct, frozen=True):
     right: bool
     wall_ms: float
     text: str = ""  # after the fix
-    behind: tuple[tuple[float, bool], ...] = ()
+    behind: tuple[tuple[float, bool, str], ...] = ()
 
     @property
     def key(self) -> tuple[str, int, str, str]:
@@ -231,7 +231,7 @@ def _judged(case: Broken, key: tuple[str, int, str, str], found: list[Fix] | Rej
         return Tried(*key, -1.0, False, wall_ms)
     assert judge_by(case.visible)([found[0].text])[0]
     right = judge_by(case.hidden)([one.text for one in found])
-    behind = tuple((one.confidence, good) for one, good in zip(found[1:], right[1:], strict=True))
+    behind = tuple((one.confidence, good, one.text) for one, good in zip(found[1:], right[1:], strict=True))
     return Tried(*key, found[0].confidence, right[0], wall_ms, found[0].text, behind)
 
 
