@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import random
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -13,9 +15,10 @@ from tree_sitter import Language, Parser
 
 from codeworld.model import checkpoint, infill
 from codeworld.model.tokenizer import EOF, PAD, CodeTokenizer
-from codeworld.training.cuts import SourceFile
+from codeworld.training.breaker import LineFix
+from codeworld.training.cuts import Slip, SourceFile
 from codeworld.training.pairs import IN_CANVAS, IN_FILL, Mixture, Row, RowBuilder, RowShape
-from codeworld.training.stream import record_of
+from codeworld.training.stream import Files, record_of
 from codeworld.training.train import Objective
 
 SHAPE = RowShape(stream_tokens=256, segment_tokens=512, predicted=600, canvas_slots=160)
@@ -138,3 +141,16 @@ def test_a_line_that_was_wrong_by_more_than_other_tokens_is_a_hole_like_others()
     assert made.slips
     assert len(made.groups) > 1
     assert not any(is_wrong == 1.0 for _, _, is_wrong in made.slots)
+
+
+def test_fixes_of_one_line_are_a_shard_like_others(tmp_path: Path) -> None:
+    fix = LineFix(
+        "a/b", "c0ffee", "a.py", "Fix it", "f", 1, "def f():\n    return 1\n", "def f():\n    return 2\n"
+    )
+    plain = {"repo": "a/b", "path": "b.py", "text": "x = 1\n", "brought": []}
+    with lzma.open(tmp_path / "shard.jsonl.xz", "wb") as out:
+        out.write(msgspec.json.encode(fix) + b"\n" + msgspec.json.encode(plain) + b"\n")
+    files = {file.path: file for file, _ in zip(Files(tmp_path, 0, 1, seed=1), range(2), strict=False)}
+    assert files["a.py"].text == fix.after
+    assert list(files["a.py"].slips) == [Slip(1, "    return 1")]
+    assert not files["b.py"].slips
