@@ -174,7 +174,8 @@ def syntax_rows(run: Measuring) -> Iterator[tuple[str, str, Figures]]:
     for name, method in syntax_methods(run).items():
         for programs, own in sets.items():
             done = measure("syntax", name, programs, own, method, run.model, run.scores)
-            yield name, programs, figures(done, 3)
+            if done:
+                yield name, programs, figures(done, 3)
 
 
 def mined_rows(run: Measuring, paths: Sequence[Path]) -> Iterator[tuple[str, str, Figures]]:
@@ -183,7 +184,8 @@ def mined_rows(run: Measuring, paths: Sequence[Path]) -> Iterator[tuple[str, str
         for seen, programs in enumerate(("repositories not looked at", "repositories learnt from")):
             own = [(at, case) for at, case in cases if sha256(case.category.encode()).digest()[0] % 2 == seen]
             done = measure("mined", name, programs, own, method, run.model, run.scores)
-            yield name, f"committed by people, {programs}", figures(done, 3)
+            if done:
+                yield name, f"committed by people, {programs}", figures(done, 3)
 
 
 def logic_rows(run: Measuring) -> Iterator[tuple[str, str, Figures]]:
