@@ -12,13 +12,15 @@ import argparse
 import ast
 import random
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
 from benchmarks import results
 from benchmarks.line_fixes import Case, mined_cases
+from benchmarks.parts import Journal, Part, add_arguments, made
 from benchmarks.repair import Row, load_model, save
 from benchmarks.results import Figures, quantile, share
 from codeworld.canvas import Reject
@@ -31,7 +33,7 @@ from codeworld.repair.verify import check
 from codeworld.training.breaker import bugs_in
 
 
-class Seen(msgspec.Struct):
+class Seen(msgspec.Struct, frozen=True):
     """How the reader sees a bug: nats per token of its line, less those of the right line; its place among the
     ``lines`` of its function by surprise, from 0; words that change."""
 
@@ -39,6 +41,14 @@ class Seen(msgspec.Struct):
     place: int
     lines: int
     words: int
+
+
+class Made(msgspec.Struct, frozen=True):
+    """The bugs of one function by the ways they were made, none where one of the ways made nothing."""
+
+    name: str
+    model: str
+    bugs: dict[str, Seen]
 
 
 def seen(before: str, after: str, line: int, first: int, last: int, infill: Infill) -> Seen | None:
@@ -72,22 +82,24 @@ def enumerated(case: Case, chance: random.Random) -> tuple[str, int] | None:
     return None
 
 
-def looked_at(cases: Sequence[Case], infill: Infill) -> Iterator[tuple[str, Seen]]:
-    for number, case in enumerate(cases, 1):
-        chance = random.Random(case.name)
-        learned = next(bugs_in(case.after, range(case.first, case.last + 1), infill, chance), None)
-        other = enumerated(case, chance)
-        made = {"made by people": (case.before, case.line)}
-        if learned is None or other is None:
-            continue
-        made |= {"learned": (learned.text, learned.line), "enumerated": other}
-        found = {
-            name: seen(text, case.after, line, case.first, case.last, infill)
-            for name, (text, line) in made.items()
-        }
-        if all(found.values()):
-            yield from ((name, one) for name, one in found.items() if one is not None)
-        print(f"\r{number}/{len(cases)}", end="", file=sys.stderr, flush=True)
+def made_in(case: Case, infill: Infill, model: str) -> Made:
+    """One bug of each way, compared where all ways make one that the reader reads."""
+    chance = random.Random(case.name)
+    learned = next(bugs_in(case.after, range(case.first, case.last + 1), infill, chance), None)
+    other = enumerated(case, chance)
+    if learned is None or other is None:
+        return Made(case.name, model, {})
+    ways = {
+        "made by people": (case.before, case.line),
+        "learned": (learned.text, learned.line),
+        "enumerated": other,
+    }
+    found = {
+        name: one
+        for name, (text, line) in ways.items()
+        if (one := seen(text, case.after, line, case.first, case.last, infill))
+    }
+    return Made(case.name, model, found if len(found) == len(ways) else {})
 
 
 def figures(found: Sequence[Seen]) -> Figures:
@@ -110,16 +122,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.breaker", description=__doc__)
     parser.add_argument("fixes", type=Path)
     parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--model", default="", help="whose rows are written down with --known")
     parser.add_argument("--out", type=Path, default=Path("docs/results/repair"))
+    add_arguments(parser, "build/breaker.jsonl")
     given = parser.parse_args()
-    infill, model = load_model()
-    stamp = results.stamp(model)
-    found = [*looked_at(list(mined_cases(given.fixes))[:: given.every], infill)]
-    made = f"{stamp.command}, {stamp.commit[:10]}, {model}, {stamp.date}"
+    infill, model = (None, given.model) if given.known else load_model()
+    journal = Journal(given.rows, Made, lambda row: (row.name, row.model), known=given.known)
+    cases = list(mined_cases(given.fixes))[:: given.every]
+    found = []
+    for number, case in Part(given.part, given.parts).of(cases):
+        one = journal.row((case.name, model), partial(made_in, case, infill, model))
+        found += [one] if one and one.bugs else []
+        print(f"\r{number}/{len(cases)}", end="", file=sys.stderr, flush=True)
+    if given.parts > 1:
+        return 0  # the table is made of all parts
+    how = made(results.stamp(model), given.where)
     rows = []
     for name in ("made by people", "learned", "enumerated"):
-        own = figures([one for kind, one in found if kind == name])
-        rows.append(Row("breaker", f"bugs {name}", "functions with a mined fix", own, made))
+        own = figures([one.bugs[name] for one in found])
+        rows.append(Row("breaker", f"bugs {name}", "functions with a mined fix", own, how))
         print(f"{name}: {own}")
     save(given.out, rows, model)
     return 0

@@ -73,37 +73,37 @@ class Broken(msgspec.Struct):
             yield Observing(place, calls_of(self.text, own)), Screen(place, examples) if examples else None
 
 
-def broken_programs(
-    folder: Path, edits: int, judge_by: Callable[[str], Judge], every: int, visible_tests: int = 1
-) -> Iterator[Broken]:
-    """One broken program for each n-th solution that has two tests or more and can be broken. All have three: of their
-    half, one is visible, or two."""
-    for number, (text, name, asserts) in enumerate(solutions_of(folder)):
-        if number % every:
+def broken_program(
+    text: str,
+    name: str,
+    asserts: list[str],
+    judge_by: Callable[[str], Judge],
+    edits: int,
+    visible_tests: int = 1,
+) -> Broken | None:
+    """A solution broken; None where that is not possible. All have three tests: of their half, one is visible, or
+    two."""
+    chance = random.Random(f"{edits} {name}")
+    visible, hidden = _suite(asserts[:visible_tests], name), _suite(asserts, name)
+    for _ in range(8):
+        broken = _broken(text, edits, chance)
+        if broken is None:
             continue
-        chance = random.Random(f"{edits} {name}")
-        visible = _suite(asserts[:visible_tests], name)
-        hidden = _suite(asserts, name)
-        for _ in range(8):
-            broken = _broken(text, edits, chance)
-            if broken is None:
-                continue
-            if not judge_by(visible)([broken])[0] and judge_by(hidden)([text])[0]:
-                yield Broken(broken, visible, hidden)
-                break
+        if not judge_by(visible)([broken])[0] and judge_by(hidden)([text])[0]:
+            return Broken(broken, visible, hidden)
+    return None
 
 
-def incomplete_programs(folder: Path, judge_by: Callable[[str], Judge], every: int) -> Iterator[Broken]:
-    """The same solutions with one statement left out: a simple one, or an ``if`` of two lines (a guard)."""
-    for number, (text, name, asserts) in enumerate(solutions_of(folder)):
-        if number % every:
-            continue
-        chance = random.Random(f"incomplete {name}")
-        visible, hidden = _suite(asserts[: max(1, len(asserts) // 2)], name), _suite(asserts, name)
-        for broken in _incomplete(text, chance):
-            if not judge_by(visible)([broken])[0] and judge_by(hidden)([text])[0]:
-                yield Broken(broken, visible, hidden)
-                break
+def incomplete_program(
+    text: str, name: str, asserts: list[str], judge_by: Callable[[str], Judge]
+) -> Broken | None:
+    """A solution with one statement left out: a simple one, or an ``if`` of two lines (a guard)."""
+    chance = random.Random(f"incomplete {name}")
+    visible, hidden = _suite(asserts[: max(1, len(asserts) // 2)], name), _suite(asserts, name)
+    for broken in _incomplete(text, chance):
+        if not judge_by(visible)([broken])[0] and judge_by(hidden)([text])[0]:
+            return Broken(broken, visible, hidden)
+    return None
 
 
 def _incomplete(text: str, chance: random.Random) -> list[str]:

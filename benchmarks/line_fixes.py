@@ -15,6 +15,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
@@ -22,6 +23,7 @@ import msgspec
 from benchmarks import results
 from benchmarks.line_fixes_table import Line, Looked, Proposed, table
 from benchmarks.mine_line_fixes import function_at
+from benchmarks.parts import Journal, Part, add_arguments, made
 from benchmarks.repair import COMPOUND, Row, debugbench, dump, load_model, save
 from codeworld.repair.edits import apply, size
 from codeworld.repair.places import line_at, surprise
@@ -143,14 +145,6 @@ def _closely(
     return list(found.values())
 
 
-def read(path: Path) -> list[Looked]:
-    return (
-        [msgspec.json.decode(row, type=Looked) for row in path.read_bytes().splitlines()]
-        if path.exists()
-        else []
-    )
-
-
 def complete(rows: Sequence[Looked]) -> list[Looked]:
     """Texts whose other version has been looked at, too."""
     pairs = Counter(row.name for row in rows)
@@ -162,42 +156,29 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks.line_fixes", description=__doc__)
     parser.add_argument("fixes", type=Path, nargs="?", help="nothing: DebugBench's programs")
     parser.add_argument("--every", type=int, default=1)
-    parser.add_argument("--rows", type=Path, default=Path("build/line_fixes.jsonl"))
-    parser.add_argument("--no-model", action="store_true", help="only write down what has been looked at")
+    parser.add_argument("--model", default="", help="whose rows are written down with --known")
     parser.add_argument("--out", type=Path, default=Path("docs/results/repair"))
+    add_arguments(parser, "build/line_fixes.jsonl")
     given = parser.parse_args()
+    infill, model = (None, given.model) if given.known else load_model()
     cases = list(mined_cases(given.fixes) if given.fixes else debugbench_cases())[:: given.every]
-    rows = read(given.rows)
-    model = rows[-1].model if rows else ""
-    if not given.no_model:
-        infill, model = load_model()
-        rows = list(looked_at(cases, infill, model, rows, given.rows))
-    names = {case.name for case in cases}
-    kept = complete([row for row in rows if row.name in names and row.model == model])
+    journal = Journal(given.rows, Looked, lambda row: (row.name, row.clean, row.model), known=given.known)
+    rows = []
+    for number, case in Part(given.part, given.parts).of(cases):
+        for clean in (False, True):
+            look = partial(searched, case, infill, model, clean=clean)
+            row = journal.row((case.name, clean, model), look)
+            rows += [row] if row else []
+        print(f"\r{number}/{len(cases)}", end="", file=sys.stderr, flush=True)
+    if given.parts > 1:
+        return 0  # the tables are made of all parts
     part = "mined" if given.fixes else "DebugBench, one kind of error"
-    made = f"{results.stamp(model).command}, {results.stamp(model).commit[:10]}, {model}, {results.stamp(model).date}"
-    found = [Row("line fixes", name, part, figures, made) for name, figures in table(kept)]
-    for row in found:
-        print(f"{row.method}: {row.figures}")
+    how = made(results.stamp(model), given.where)
+    found = [Row("line fixes", name, part, figures, how) for name, figures in table(complete(rows))]
+    for one in found:
+        print(f"{one.method}: {one.figures}")
     save(given.out, found, model)
     return 0
-
-
-def looked_at(
-    cases: Sequence[Case], infill: Infill, model: str, known: Sequence[Looked], path: Path
-) -> Iterator[Looked]:
-    """All of them; what is new goes to the file at once."""
-    done = {(one.name, one.clean) for one in known if one.model == model}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    yield from known
-    with path.open("ab", buffering=0) as out:
-        for number, case in enumerate(cases, 1):
-            for clean in (False, True):
-                if (case.name, clean) not in done:
-                    row = searched(case, infill, model, clean=clean)
-                    out.write(msgspec.json.encode(row) + b"\n")
-                    yield row
-            print(f"\r{number}/{len(cases)}", end="", file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

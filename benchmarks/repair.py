@@ -10,26 +10,25 @@ verification?). Each part replaces its own rows in docs/results/repair.{md,json}
 from __future__ import annotations
 
 import argparse
-import ast
 import gzip
 import os
 import subprocess
 import sys
-import time
-import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from hashlib import sha256
 from itertools import combinations, islice
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any
 
 import msgspec
 
 from benchmarks import results
 from benchmarks.broken_mbpp import damaged, solutions_of
-from benchmarks.repair_mbpp import Run, missing_rows, served_rows, tests_rows
-from benchmarks.results import Figures, quantile, share
+from benchmarks.parts import Journal, Part, add_arguments, made
+from benchmarks.repair_mbpp import Run, Tried, missing_rows, served_rows, tests_rows
+from benchmarks.repair_scores import Case, Repairer, Scored, Scores, dump, figures, measure, scored, timed
+from benchmarks.results import Figures
 from codeworld.canvas import Reject
 from codeworld.repair.edits import Proposal, apply, difference
 from codeworld.repair.localise import fault
@@ -42,7 +41,6 @@ from codeworld.repair.verify import check
 
 EVAL = Path(os.environ.get("CODEWORLD_EVAL", "../shared/eval"))
 COMPOUND = ("double", "triple", "quadruple")
-Repairer = Callable[[str], list[str]]  # a broken program to repaired ones, best first
 ALONE = Scope(inserts=False, writes=False)  # of the search in a program that parses
 UNREAD_SCOPES = {"enumeration": ALONE, "enumeration and inserts": Scope(writes=False)}
 READ_SCOPES = {"enumeration": ALONE, "enumeration, inserts and the model's own": Scope()}
@@ -51,7 +49,6 @@ READ: dict[str, Callable[[Proposal], float]] = {  # equal ones stay in the order
     "ranked by the reader (autoregressive baseline)": lambda one: one.logprob_nats,
     "prior and reader": lambda one: one.score,
 }
-_T = TypeVar("_T")
 
 
 class Row(msgspec.Struct):
@@ -68,26 +65,6 @@ class Report(msgspec.Struct):
     """All rows there are."""
 
     rows: list[Row]
-
-
-class Case(msgspec.Struct):
-    """``accepted``: ASTs that are right; ``parts``: those that are right about the syntax alone."""
-
-    category: str
-    text: str
-    solution: str
-    accepted: frozenset[str]
-    parts: frozenset[str]
-
-
-def dump(text: str) -> str | None:
-    """The AST as text, None when it does not parse."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.dump(ast.parse(text))
-    except (SyntaxError, ValueError, RecursionError):
-        return None
 
 
 def syntax_part(buggy: str, solution: str) -> frozenset[str]:
@@ -122,6 +99,21 @@ def mined(paths: Sequence[Path]) -> Iterator[Case]:
                 yield Case(row["repo"], row["bad"], row["good"], frozenset({whole}), frozenset({whole}))
 
 
+class Measuring(msgspec.Struct, frozen=True):
+    """Which programs are measured: every n-th, of these one part; ``only``: methods whose name ends so."""
+
+    infill: Infill | None
+    model: str
+    every: int
+    only: str
+    part: Part
+    scores: Scores
+
+    def of(self, cases: Iterable[Case]) -> list[tuple[int, Case]]:
+        """With their numbers among every n-th."""
+        return list(self.part.of(islice(cases, 0, None, self.every)))
+
+
 def first_that_parses(text: str) -> list[str]:
     """Plain enumeration: single edits in the order of their distance from the reported place."""
     error = fault(text)
@@ -154,52 +146,7 @@ def ruff(text: str) -> list[str]:
     return [done.stdout] if dump(done.stdout) is not None else []
 
 
-class Tried(NamedTuple):
-    """What a method made of a case, best first, and the time that it took."""
-
-    case: Case
-    found: list[str]
-    wall_ms: float
-    cpu_ms: float
-
-
-def timed(call: Callable[[], _T]) -> tuple[_T, float, float]:
-    """What it returns; milliseconds of wall and of processor time."""
-    begin, begin_cpu = time.perf_counter(), time.process_time()
-    done = call()
-    return done, 1e3 * (time.perf_counter() - begin), 1e3 * (time.process_time() - begin_cpu)
-
-
-def measure(cases: Sequence[Case], method: Repairer, top: int) -> Figures:
-    return figures([Tried(case, *timed(partial(method, case.text))) for case in cases], top)
-
-
-def figures(tries: Sequence[Tried], top: int) -> Figures:
-    """Shares are of all programs; times are of one call."""
-    count, parsed, exact, exact_top, part, unverified = len(tries), 0, 0, 0, 0, 0
-    for case, found, _, _ in tries:
-        dumps = [dump(one) for one in found[:top]]
-        parsed += bool(found)
-        unverified += sum(isinstance(check(case.text, one), Reject) for one in found)
-        exact += any(one in case.accepted for one in dumps[:1])
-        exact_top += any(one in case.accepted for one in dumps)
-        part += any(one in case.parts for one in dumps[:1])
-    wall, cpu = [one.wall_ms for one in tries], [one.cpu_ms for one in tries]
-    return {
-        "programs": count,
-        "parse": share(parsed, count),
-        "AST-exact top-1": share(exact, count),
-        f"AST-exact top-{top}": share(exact_top, count),
-        "syntax part exact top-1": share(part, count),
-        "offered though not verified": unverified,
-        "wall p50 ms": quantile(wall, 0.5),
-        "wall p95 ms": quantile(wall, 0.95),
-        "CPU p50 ms": quantile(cpu, 0.5),
-        "CPU p95 ms": quantile(cpu, 0.95),
-    }
-
-
-def syntax_methods(infill: Infill | None, only: str) -> dict[str, Repairer]:
+def syntax_methods(run: Measuring) -> dict[str, Repairer]:
     def with_reader(reader: Infill | None, budget: Budget = Budget()) -> Repairer:
         return lambda text: [
             apply(text, one.edits) for one in syntax_proposals(text, reader, most=3, budget=budget)
@@ -207,10 +154,10 @@ def syntax_methods(infill: Infill | None, only: str) -> dict[str, Repairer]:
 
     methods: dict[str, Repairer] = {"ruff --fix": ruff, "enumeration, first that parses": first_that_parses}
     methods["enumeration, prior"] = with_reader(None)
-    if infill is not None:
-        methods["enumeration, prior and reader"] = with_reader(infill)
-        methods["enumeration, prior and reader, quick"] = with_reader(infill, QUICK)
-    return {name: method for name, method in methods.items() if name.endswith(only)}
+    if run.model:
+        methods["enumeration, prior and reader"] = with_reader(run.infill)
+        methods["enumeration, prior and reader, quick"] = with_reader(run.infill, QUICK)
+    return {name: method for name, method in methods.items() if name.endswith(run.only)}
 
 
 def verified(text: str, proposals: Iterable[Proposal], most: int) -> list[str]:
@@ -219,45 +166,62 @@ def verified(text: str, proposals: Iterable[Proposal], most: int) -> list[str]:
     return list(islice((one for one in programs if not isinstance(check(text, one), Reject)), most))
 
 
-def syntax_rows(infill: Infill | None, every: int, only: str) -> Iterator[tuple[str, str, Figures]]:
+def syntax_rows(run: Measuring) -> Iterator[tuple[str, str, Figures]]:
     cases = list(debugbench(parsing=False))
-    single = [case for case in cases if case.category not in COMPOUND][::every]
-    compound = [case for case in cases if case.category in COMPOUND][:: 3 * every]
-    for name, method in syntax_methods(infill, only).items():
-        yield name, "one kind of error", measure(single, method, 3)
-        yield name, "two to four errors, most of them not of syntax", measure(compound, method, 3)
+    single = run.of(case for case in cases if case.category not in COMPOUND)
+    compound = run.of(islice((case for case in cases if case.category in COMPOUND), 0, None, 3))
+    sets = {"one kind of error": single, "two to four errors, most of them not of syntax": compound}
+    for name, method in syntax_methods(run).items():
+        for programs, own in sets.items():
+            done = measure("syntax", name, programs, own, method, run.model, run.scores)
+            if done:
+                yield name, programs, figures(done, 3)
 
 
-def mined_rows(
-    infill: Infill | None, every: int, only: str, paths: Sequence[Path]
-) -> Iterator[tuple[str, str, Figures]]:
-    cases = list(mined(paths))[::every]
-    for name, method in syntax_methods(infill, only).items():
+def mined_rows(run: Measuring, paths: Sequence[Path]) -> Iterator[tuple[str, str, Figures]]:
+    cases = run.of(mined(paths))
+    for name, method in syntax_methods(run).items():
         for seen, programs in enumerate(("repositories not looked at", "repositories learnt from")):
-            own = [case for case in cases if sha256(case.category.encode()).digest()[0] % 2 == seen]
-            yield name, f"committed by people, {programs}", measure(own, method, 3)
+            own = [(at, case) for at, case in cases if sha256(case.category.encode()).digest()[0] % 2 == seen]
+            done = measure("mined", name, programs, own, method, run.model, run.scores)
+            if done:
+                yield name, f"committed by people, {programs}", figures(done, 3)
 
 
-def logic_rows(infill: Infill | None, every: int, only: str) -> Iterator[tuple[str, str, Figures]]:
+def logic_rows(run: Measuring) -> Iterator[tuple[str, str, Figures]]:
     """Each search is done once, and what it finds is ranked in several ways."""
-    cases = list(debugbench(parsing=True))[::every]
-    scopes, rankings = (READ_SCOPES, READ) if infill else (UNREAD_SCOPES, UNREAD)
-    for searched, scope in scopes.items():
-        tries: dict[str, list[Tried]] = {
-            f"{searched}, {name}": [] for name in rankings if f"{searched}, {name}".endswith(only)
-        }
-        for case in cases if tries else ():
-            search = partial(logic_proposals, case.text, infill, scope=scope)
-            found, wall_ms, cpu_ms = timed(search)
-            for name, value in rankings.items():
-                best = verified(case.text, sorted(found, key=value, reverse=True), 5)
-                if f"{searched}, {name}" in tries:
-                    tries[f"{searched}, {name}"].append(Tried(case, best, wall_ms, cpu_ms))
-        for method, done in tries.items():
-            for group in ("all", "one kind of error", *sorted({case.category for case in cases})):
-                members = [one for one in done if _is_in(group, one.case.category)]
-                if members:
-                    yield method, group, figures(members, 5)
+    scopes, rankings = (READ_SCOPES, READ) if run.model else (UNREAD_SCOPES, UNREAD)
+    cases = run.of(debugbench(parsing=True))
+    done: dict[str, list[Scored]] = {}
+    for number, case in cases:
+        for searched, scope in scopes.items():
+            methods = {f"{searched}, {name}": value for name, value in rankings.items()}
+            for one in _ranked(run, number, case, scope, methods):
+                if one.method.endswith(run.only):
+                    done.setdefault(one.method, []).append(one)
+        print(f"\r{number}", end="", file=sys.stderr, flush=True)
+    for method, own in done.items():
+        for group in ("all", "one kind of error", *sorted({one.category for one in own})):
+            members = [one for one in own if _is_in(group, one.category)]
+            if members:
+                yield method, group, figures(members, 5)
+
+
+def _ranked(
+    run: Measuring, number: int, case: Case, scope: Scope, methods: dict[str, Callable[[Proposal], float]]
+) -> Iterator[Scored]:
+    search = lru_cache(partial(timed, partial(logic_proposals, case.text, run.infill, scope=scope)))
+
+    def row(key: tuple[str, str, str, int, str], value: Callable[[Proposal], float]) -> Scored:
+        found, wall_ms, cpu_ms = search()
+        best = verified(case.text, sorted(found, key=value, reverse=True), 5)
+        return scored(key, case, best, wall_ms, cpu_ms)
+
+    for method, value in methods.items():
+        key = ("logic", method, "DebugBench", number, run.model)
+        one = run.scores.row(key, partial(row, key, value))
+        if one is not None:
+            yield one
 
 
 def _is_in(group: str, category: str) -> bool:
@@ -312,11 +276,10 @@ def _line(figures: Figures) -> str:
     return "; ".join(f"{name} {value}" for name, value in figures.items())
 
 
-def main() -> int:
-    """Measure the parts, one after the other."""
+def arguments() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="benchmarks.repair", description=__doc__)
     parser.add_argument(
-        "parts", nargs="+", choices=["syntax", "mined", "logic", "tests", "served", "missing", "attempts"]
+        "kinds", nargs="+", choices=["syntax", "mined", "logic", "tests", "served", "missing", "attempts"]
     )
     parser.add_argument("--every", type=int, default=1, help="take every n-th program")
     parser.add_argument("--no-model", action="store_true")
@@ -330,37 +293,37 @@ def main() -> int:
     parser.add_argument(
         "--minutes", type=float, default=0.0, help="of tests and missing, each: 0 is no limit"
     )
-    parser.add_argument(
-        "--rows", type=Path, default=Path("build/repair_mbpp.jsonl"), help="what has been tried"
-    )
+    parser.add_argument("--model", default="", help="whose rows are written down with --known")
     parser.add_argument("--out", type=Path, default=Path("docs/results/repair"))
-    given = parser.parse_args()
-    infill, model = (None, "") if given.no_model else load_model()
-    made = results.stamp(model)
-    run = Run(EVAL, given.rows, model, given.every, given.only, given.programs, given.minutes)
-    for part in given.parts:
+    add_arguments(parser, "build/repair.jsonl")
+    return parser
+
+
+def main() -> int:
+    """Measure the parts, one after the other."""
+    given = arguments().parse_args()
+    loads = not (given.no_model or given.known)
+    infill, model = load_model() if loads else (None, given.model)
+    how = made(results.stamp(model), given.where)
+    part = Part(given.part, given.parts)
+    scores = Scores(given.rows, Scored, lambda row: row.key, known=given.known)
+    tried = Journal(given.rows.with_suffix(".tried.jsonl"), Tried, lambda row: row.key, known=given.known)
+    over = Measuring(infill, model, given.every, given.only, part, scores)
+    run = Run(EVAL, tried, infill, model, given.every, given.only, given.programs, given.minutes, part)
+    for name in given.kinds:
         measured = {
-            "syntax": lambda: syntax_rows(infill, given.every, given.only),
-            "mined": lambda: mined_rows(infill, given.every, given.only, given.mined),
-            "logic": lambda: logic_rows(infill, given.every, given.only),
-            "tests": lambda: tests_rows(infill, run),
-            "served": lambda: served_rows(infill, run),
-            "missing": lambda: missing_rows(infill, run),
+            "syntax": lambda: syntax_rows(over),
+            "mined": lambda: mined_rows(over, given.mined),
+            "logic": lambda: logic_rows(over),
+            "tests": lambda: tests_rows(run),
+            "served": lambda: served_rows(run),
+            "missing": lambda: missing_rows(run),
             "attempts": lambda: attempts_rows(infill, given.every),
-        }[part]()
-        rows = []
-        for method, programs, figures in measured:
-            rows.append(
-                Row(
-                    part,
-                    method,
-                    programs,
-                    figures,
-                    f"{made.command}, {made.commit[:10]}, {model or 'no model'}, {made.date}",
-                )
-            )
-            print(f"{part}: {method}, {programs}: {_line(figures)}", flush=True)
-            save(given.out, rows, model)
+        }[name]()
+        for method, programs, found in measured:
+            print(f"{name}: {method}, {programs}: {_line(found)}", flush=True)
+            if given.parts == 1:
+                save(given.out, [Row(name, method, programs, found, how)], model)
     return 0
 
 

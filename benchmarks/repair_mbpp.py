@@ -9,14 +9,17 @@ from __future__ import annotations
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
 import msgspec
 
-from benchmarks.broken_mbpp import Broken, broken_programs, incomplete_programs
+from benchmarks.broken_mbpp import Broken, broken_program, incomplete_program, solutions_of
+from benchmarks.parts import Journal, Part
 from benchmarks.results import Figures, quantile, share
 from codeworld.canvas import Reject
+from codeworld.repair.edits import Fix
 from codeworld.repair.logic_search import Scope
 from codeworld.repair.rank import Infill
 from codeworld.repair.repair import Settings, repair
@@ -25,32 +28,50 @@ from codeworld.repair.with_tests import repair_with_tests
 from codeworld.training.execution import run_programs
 
 # Of processor time: on a busy machine the clock would end programs that are right.
+_MOST_FIXES = 12  # of a program, all but the first for what they say of the confidence
 _CPU_LIMIT = "import signal; signal.setitimer(signal.ITIMER_PROF, 0.2)"
 
-
-class Run(msgspec.Struct, frozen=True):
-    """Where the programs come from and go to. ``only``: a pattern for the end of names of methods to try."""
-
-    folder: Path
-    rows: Path
-    model: str
-    every: int
-    only: str
-    programs: str  # a pattern for the sets of programs
-    minutes: float  # after which no further program is begun, 0: never
+Maker = Callable[
+    [str, str, list[str], Callable[[str], Judge]], Broken | None
+]  # of a solution, as solutions_of says
 
 
-class Tried(msgspec.Struct):
-    """What a method made of a program: the best fix's confidence (-1: none) and whether it passes all tests."""
+class Tried(msgspec.Struct, frozen=True):
+    """What a method made of a program: the best fix's confidence (-1: none) and whether it passes all tests; the same
+    of the fixes behind it."""
 
     programs: str
-    number: int
+    number: int  # of the solution
     method: str
     model: str
     confidence: float
     right: bool
     wall_ms: float
     text: str = ""  # after the fix
+    behind: tuple[tuple[float, bool, str], ...] = ()
+
+    @property
+    def key(self) -> tuple[str, int, str, str]:
+        """What a journal knows it by."""
+        return self.programs, self.number, self.method, self.model
+
+
+class Run(msgspec.Struct, frozen=True):
+    """Where the programs come from and go to. ``only``: a pattern for the end of names of methods to try."""
+
+    folder: Path
+    tried: Journal[Tried]
+    infill: Infill | None
+    model: str
+    every: int
+    only: str
+    programs: str  # a pattern for the sets of programs
+    minutes: float  # after which no further program is begun, 0: never
+    part: Part
+
+    def has(self, number: int) -> bool:
+        """Whether the solution of this number is measured."""
+        return number % self.every == 0 and self.part.has(number // self.every)
 
 
 class Method(msgspec.Struct):
@@ -61,38 +82,39 @@ class Method(msgspec.Struct):
     screened: bool = False
 
 
-def tests_rows(infill: Infill | None, run: Run) -> Iterator[tuple[str, str, Figures]]:
+def tests_rows(run: Run) -> Iterator[tuple[str, str, Figures]]:
     for programs, edits, visible in (
         ("MBPP, 1 edits", 1, 1),
         ("MBPP, 2 edits", 2, 1),
         ("MBPP, 2 edits, two of three tests visible", 2, 2),
     ):
-        if re.search(run.programs, programs):
-            cases = broken_programs(run.folder, edits, judge_by, run.every, visible)
-            yield from _rows(programs, cases, infill, run)
+        if re.search(f"(?:{run.programs})$", programs):
+            yield from _rows(programs, partial(broken_program, edits=edits, visible_tests=visible), run)
 
 
-def served_rows(infill: Infill | None, run: Run) -> Iterator[tuple[str, str, Figures]]:
+def served_rows(run: Run) -> Iterator[tuple[str, str, Figures]]:
     """What ``codeworld fix --test`` does, with its own budget and its own runs of pytest in the sandbox."""
-    end_s, tried = time.monotonic() + 60 * run.minutes if run.minutes else float("inf"), list[Tried]()
-    for number, case in enumerate(broken_programs(run.folder, 1, judge_by, run.every)):
-        if time.monotonic() > end_s:
-            break
+
+    def served(case: Broken, key: tuple[str, int, str, str]) -> Tried:
         begin = time.perf_counter()
         with case.project() as tests:
-            found = repair_with_tests(case.text, tests, infill=infill, settings=Settings(threshold=0.0))
-        wall_ms = 1e3 * (time.perf_counter() - begin)
-        best = None if isinstance(found, Reject) else found[0]
-        right = best is not None and judge_by(case.hidden)([best.text])[0]
-        sure = -1.0 if best is None else best.confidence
-        tried.append(Tried("", number, "", run.model, sure, right, wall_ms))
-        print(f"\r{number + 1}: {sure} {right} {wall_ms:.0f} ms", end="", file=sys.stderr, flush=True)
-    yield "as served", "MBPP, 1 edits", _figures(tried)
+            settings = Settings(threshold=0.0, most_fixes=_MOST_FIXES)
+            found = repair_with_tests(case.text, tests, infill=run.infill, settings=settings)
+        return _judged(case, key, found, 1e3 * (time.perf_counter() - begin))
+
+    for programs, edits in (("MBPP, 1 edits", 1), ("MBPP, 2 edits", 2)):
+        if re.search(f"(?:{run.programs})$", programs):
+            tried = [
+                row
+                for number, case in _cases(partial(broken_program, edits=edits), run)
+                if (key := (programs, number, "as served", run.model))
+                and (row := run.tried.row(key, partial(served, case, key)))
+            ]
+            yield "as served", programs, _figures(tried)
 
 
-def missing_rows(infill: Infill | None, run: Run) -> Iterator[tuple[str, str, Figures]]:
-    cases = incomplete_programs(run.folder, judge_by, run.every)
-    yield from _rows("MBPP, a statement left out", cases, infill, run)
+def missing_rows(run: Run) -> Iterator[tuple[str, str, Figures]]:
+    yield from _rows("MBPP, a statement left out", incomplete_program, run)
 
 
 def judge_by(tests: str) -> Judge:
@@ -120,7 +142,7 @@ class Remembering:
         return [self._known[one][0] for one in programs]
 
 
-def _methods(infill: Infill | None, only: str) -> dict[str, Method]:
+def _methods(run: Run) -> dict[str, Method]:
     neighbours, unread = Scope(inserts=False, writes=False), Scope(most_lines=0, most_gaps=0, writes=False)
     methods = {
         "enumeration, prior": Method(neighbours),
@@ -128,57 +150,65 @@ def _methods(infill: Infill | None, only: str) -> dict[str, Method]:
         "enumeration and inserts, prior, coverage": Method(Scope(), traced=True),
         "enumeration and inserts, prior, behaviour": Method(Scope(), observed=True),
     }
-    if infill is not None:
-        methods["enumeration and inserts, prior, what passes is read"] = Method(unread, infill)
+    if run.model:
+        methods["enumeration and inserts, prior, what passes is read"] = Method(unread, run.infill)
         methods["enumeration and inserts, prior, behaviour, what passes is read"] = Method(
-            unread, infill, observed=True
+            unread, run.infill, observed=True
         )
         methods["enumeration and inserts, prior, behaviour, examples, what passes is read"] = Method(
-            unread, infill, observed=True, screened=True
+            unread, run.infill, observed=True, screened=True
+        )
+        methods["enumeration, inserts and the model's own, prior and reader, behaviour, examples"] = Method(
+            Scope(), run.infill, observed=True, screened=True
         )
         methods["enumeration, inserts and the model's own, prior and reader, behaviour, coverage"] = Method(
-            Scope(), infill, True, True
+            Scope(), run.infill, True, True
         )
-    return {name: method for name, method in methods.items() if re.search(f"(?:{only})$", name)}
+    return {name: method for name, method in methods.items() if re.search(f"(?:{run.only})$", name)}
 
 
-def _rows(
-    programs: str, cases: Iterator[Broken], infill: Infill | None, run: Run
-) -> Iterator[tuple[str, str, Figures]]:
-    methods = _methods(infill, run.only)
-    known = {
-        (one.number, one.method): one
-        for one in _read(run.rows)
-        if one.programs == f"{programs}, every {run.every}"
-        and (methods.get(one.method, Method(Scope())).infill is None or one.model == run.model)
-    }
+def _cases(make: Maker, run: Run) -> Iterator[tuple[int, Broken]]:
+    """With the numbers of their solutions."""
     end_s = time.monotonic() + 60 * run.minutes if run.minutes else float("inf")
-    run.rows.parent.mkdir(parents=True, exist_ok=True)
-    tried: dict[str, list[Tried]] = {name: [] for name in methods}
-    for number, case in enumerate(cases):
+    for number, solution in enumerate(solutions_of(run.folder)):
         if time.monotonic() > end_s:
             break
+        case = make(*solution, judge_by) if run.has(number) else None
+        if case is not None:
+            yield number, case
+            print(f"\r{number}", end="", file=sys.stderr, flush=True)
+
+
+def _rows(programs: str, make: Maker, run: Run) -> Iterator[tuple[str, str, Figures]]:
+    methods = _methods(run)
+    tried: dict[str, list[Tried]] = {name: [] for name in methods}
+    if run.tried.known:
+        for row in run.tried.rows.values():
+            if (
+                row.programs == programs
+                and row.model == run.model
+                and row.method in methods
+                and run.has(row.number)
+            ):
+                tried[row.method].append(row)
+    for number, case in () if run.tried.known else _cases(make, run):
         judge = Remembering(judge_by(case.visible))
         for name, method in methods.items():
-            one = known.get((number, name))
-            if one is None:
-                one = _tried(case, judge, method, name, f"{programs}, every {run.every}", number, run.model)
-                with run.rows.open("ab") as out:
-                    out.write(msgspec.json.encode(one) + b"\n")
-            tried[name].append(one)
-        print(f"\r{number + 1} of {programs}", end="", file=sys.stderr, flush=True)
+            key = (programs, number, name, run.model)
+            row = run.tried.row(key, partial(_tried, case, judge, method, key))
+            tried[name] += [row] if row else []
     for name, found in tried.items():
-        yield name, programs, _figures(found)
+        if found:
+            yield name, programs, _figures(found)
 
 
-def _tried(
-    case: Broken, judge: Remembering, method: Method, name: str, programs: str, number: int, model: str
-) -> Tried:
+def _tried(case: Broken, judge: Remembering, method: Method, key: tuple[str, int, str, str]) -> Tried:
     """The first fix counts; whether it would have been offered, its confidence says."""
     settings = Settings(
         threshold=0.0,
+        most_fixes=_MOST_FIXES,
         scope=method.scope,
-        two_edits="2 edits" in programs,
+        two_edits="2 edits" in key[0],
         tests_s=600.0,  # on a busy machine
     )
     begin, judge.known_ms = time.perf_counter(), 0.0
@@ -192,12 +222,17 @@ def _tried(
             screen=screen if method.screened else None,
             settings=settings,
         )
-    wall_ms = 1e3 * (time.perf_counter() - begin) + judge.known_ms
+    return _judged(case, key, found, 1e3 * (time.perf_counter() - begin) + judge.known_ms)
+
+
+def _judged(case: Broken, key: tuple[str, int, str, str], found: list[Fix] | Reject, wall_ms: float) -> Tried:
+    """What is offered must pass what is visible."""
     if isinstance(found, Reject):
-        return Tried(programs, number, name, model, -1.0, False, wall_ms)
+        return Tried(*key, -1.0, False, wall_ms)
     assert judge_by(case.visible)([found[0].text])[0]
-    right = judge_by(case.hidden)([found[0].text])[0]
-    return Tried(programs, number, name, model, found[0].confidence, right, wall_ms, found[0].text)
+    right = judge_by(case.hidden)([one.text for one in found])
+    behind = tuple((one.confidence, good, one.text) for one, good in zip(found[1:], right[1:], strict=True))
+    return Tried(*key, found[0].confidence, right[0], wall_ms, found[0].text, behind)
 
 
 def _figures(tried: Sequence[Tried]) -> Figures:
@@ -209,11 +244,3 @@ def _figures(tried: Sequence[Tried]) -> Figures:
         figures[f"wrongly accepted at {threshold}"] = share(len(offered) - sum(offered), len(tried))
     wall = [one.wall_ms for one in tried]
     return figures | {"wall p50 ms": quantile(wall, 0.5), "wall p95 ms": quantile(wall, 0.95)}
-
-
-def _read(path: Path) -> list[Tried]:
-    return (
-        [msgspec.json.decode(row, type=Tried) for row in path.read_bytes().splitlines()]
-        if path.exists()
-        else []
-    )

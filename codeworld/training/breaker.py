@@ -3,7 +3,9 @@
 Masks one token after the other of lines that are right and takes what the model would rather have there, where that is
 another program: mistakes that somebody who writes likely code would make, unlike a token drawn at random. A row of OUT
 has the broken text and the clean one, as a commit that fixes a line has them (``before``, ``after``, ``line``), so that
-what is learnt or measured from mined fixes can be from these (break-it-fix-it, Yasunaga and Liang 2021).
+what is learnt or measured from mined fixes can be from these (break-it-fix-it, Yasunaga and Liang 2021). The rows of
+either, through ``xz``, are a shard of the corpus like others: the trainer takes ``after`` for the file and shows the
+line as it was (``codeworld.training.stream.record_of``).
 """
 
 from __future__ import annotations

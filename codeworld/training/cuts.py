@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from bisect import bisect_right
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from tree_sitter import Node, Tree
 
@@ -14,11 +15,21 @@ WEIGHTS = (0.25, 0.23, 0.28, 0.24)
 LONGEST_CHAR = 340
 
 
-class SourceFile:
-    """A file's text with its syntax tree and the conversions between characters, bytes and lines."""
+class Slip(NamedTuple):
+    """A line (from 0) of a right text as it was, or may have been, before somebody mended it."""
 
-    def __init__(self, path: str, text: str, tree: Tree, brought: Sequence[str] = ()) -> None:
-        self.path, self.text, self.tree, self.brought = path, text, tree, brought
+    line: int
+    wrong: str
+
+
+class SourceFile:
+    """A file's text with its syntax tree and the conversions between characters, bytes and lines. ``slips``: what is
+    known to have been wrong in it."""
+
+    def __init__(
+        self, path: str, text: str, tree: Tree, brought: Sequence[str] = (), slips: Sequence[Slip] = ()
+    ) -> None:
+        self.path, self.text, self.tree, self.brought, self.slips = path, text, tree, brought, slips
         self.line_starts = [0]
         self.line_starts.extend(i + 1 for i, c in enumerate(text) if c == "\n")
         self.ascii = text.isascii()

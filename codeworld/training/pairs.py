@@ -26,7 +26,7 @@ from codeworld.context.definitions import Import, imports
 from codeworld.context.outline import outline as outline_of
 from codeworld.model.config import ModelConfig
 from codeworld.model.tokenizer import END, EOF, FILL, MASK, PAD, SPECIAL, SUFFIX, CodeTokenizer
-from codeworld.training.cuts import SourceFile, cut, leaf_label
+from codeworld.training.cuts import Slip, SourceFile, cut, leaf_label
 
 STREAM, IN_SUFFIX, IN_CANVAS, IN_FILL = range(4)
 OUTLINE_CHARS = (300, 600, 900, 900, 1_200)
@@ -63,6 +63,7 @@ class Mixture(msgspec.Struct, frozen=True, kw_only=True):
     all_masked: float = 0.3
     corrupted: float = 0.35  # canvases that show some wrong tokens
     corruption_rate: float = 0.25
+    slips: float = 0.5  # of a piece's holes, until each line that is known to have been wrong is one of them
     labels_hidden: float = 0.5
     path_shown: float = 0.5
     outline_shown: float = 0.0  # of the pieces with a path, where the row has room for OUTLINE_ROOM tokens
@@ -109,6 +110,7 @@ class Row:
         self.groups: list[
             tuple[int, int, int, int]
         ] = []  # (begin of canvas, of suffix, of fill, end of fill)
+        self.slips = set[Slip]()  # that are one of them
 
     def segment(self, ids: list[int], position: int, kind: int, start: int, limit: int) -> int:
         """Append a segment that sees the stream from ``start`` to ``limit``; its index in the row."""
@@ -226,7 +228,12 @@ class RowBuilder:
         source, offsets = piece.source, piece.offsets
         low, high = offsets[piece.first][0] + 1, len(source.text)
         stop = offsets[piece.last - 1][1]
-        span = cut(source, low, stop, self.rng) if stop > low else None
+        slip = self._slip(row, piece, low, stop)
+        span = None
+        if slip is not None:
+            span = _code_of(source, slip)
+        elif stop > low:
+            span = cut(source, low, stop, self.rng)
         if span is None or span[0] >= stop:
             return
         start_char, end_char = span[0], min(span[1], high)
@@ -247,7 +254,8 @@ class RowBuilder:
         canvas = row.used
         if as_canvas:
             names = [leaf_label(source, hole_start + a, hole_start + b) for a, b in spans]
-            self._add_canvas(row, ids, names, canvas_length, position, piece.at, limit)
+            shown = self._shown(source.text[hole_start:start_char], ids, slip)
+            self._add_canvas(row, ids, shown, names, canvas_length, position, piece.at, limit)
         behind = row.segment(suffix, position + self.config.suffix_gap, IN_SUFFIX, 0, 0)
         fill = row.segment([FILL, *ids], position, IN_FILL, piece.at, limit)
         row.group(canvas, behind, fill)
@@ -266,6 +274,23 @@ class RowBuilder:
                 high = middle - 1
         return low
 
+    def _slip(self, row: Row, piece: Piece, low: int, stop: int) -> Slip | None:
+        """A line of these characters that was wrong and is not in the row yet, at times: its hole shows what people,
+        or the model, do wrong instead of tokens drawn at random."""
+        left = [
+            one for one in piece.source.slips if one not in row.slips and _is_in(piece.source, one, low, stop)
+        ]
+        if not left or self.rng.random() >= self.mixture.slips:
+            return None
+        slip = self.rng.choice(left)
+        row.slips.add(slip)
+        return slip
+
+    def _shown(self, healed: str, ids: list[int], slip: Slip | None) -> list[int] | None:
+        """What a canvas shows of a slip; None where that is no other token in the place of one: slots do not move."""
+        wrong = self.tokenizer.encode(healed + slip.wrong.strip()) if slip else []
+        return wrong if len(wrong) == len(ids) and wrong != ids else None
+
     def _suffix(self, text: str, start_char: int) -> list[int]:
         if self.rng.random() < self.mixture.no_suffix:
             return [SUFFIX]
@@ -280,9 +305,11 @@ class RowBuilder:
         return fitting[0] if self.rng.random() < 0.5 else self.rng.choice(fitting[:4])
 
     def _add_canvas(
-        self, row: Row, ids: list[int], names: list[str], length: int, position: int, start: int, limit: int
-    ) -> None:
-        """Noise the hole (masks, wrong tokens, hidden labels) and record what is to be predicted."""
+        self, row: Row, ids: list[int], slip: list[int] | None, names: list[str], length: int, position: int,
+        start: int, limit: int,
+    ) -> None:  # fmt: skip
+        """Noise the hole (masks, wrong tokens, hidden labels) and record what is to be predicted. The tokens of a
+        ``slip`` are shown as they are, among more right ones."""
         mix, rng = self.mixture, self.rng
         clean = ids + [END] * (length - len(ids))
         labels = [self.labels.get(n, self.labels["other"]) for n in names]
@@ -290,14 +317,19 @@ class RowBuilder:
         rate = 1.0 if rng.random() < mix.all_masked else rng.uniform(0.05, 1.0)
         wrong_rate = rng.uniform(0, mix.corruption_rate) if rng.random() < mix.corrupted else 0.0
         label_rate = 1.0 if rng.random() < mix.labels_hidden else rng.random()
-        must = rng.randrange(len(ids) + 1)
+        must, slipped = rng.randrange(len(ids) + 1), set[int]()
+        if slip is not None:
+            rate, wrong_rate = rng.uniform(0.0, 0.5), 0.0
+            slipped = {i for i, (one, other) in enumerate(zip(slip, ids, strict=True)) if one != other}
         noisy, shown = list(clean), [0] * length
         at = row.segment(noisy, position, IN_CANVAS, start, limit)
         for i in range(length):
-            masked = i == must or rng.random() < rate
-            wrong = not masked and rng.random() < wrong_rate
+            masked = i not in slipped and (i == must or rng.random() < rate)
+            wrong = not masked and (i in slipped or rng.random() < wrong_rate)
             if masked:
                 noisy[i] = MASK
+            elif slip is not None and wrong:
+                noisy[i] = slip[i]
             elif wrong:
                 noisy[i] = self._wrong_token(row, start, limit)
                 wrong = noisy[i] != clean[i]
@@ -316,3 +348,15 @@ class RowBuilder:
         if self.rng.random() < 0.7:
             return int(row.ids[self.rng.randrange(start, max(limit, start + 1))])
         return self.rng.randrange(len(SPECIAL), self.tokenizer.size)
+
+
+def _is_in(source: SourceFile, slip: Slip, low: int, stop: int) -> bool:
+    start, end = _code_of(source, slip)
+    return low <= start < end <= stop
+
+
+def _code_of(source: SourceFile, slip: Slip) -> tuple[int, int]:
+    """Characters of the line without what is blank around it."""
+    start, end = source.line_span(slip.line)
+    line = source.text[start:end]
+    return start + len(line) - len(line.lstrip()), start + len(line.rstrip())

@@ -7,7 +7,7 @@ import lzma
 import random
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -18,7 +18,7 @@ from tree_sitter import Language, Parser
 
 from codeworld.model.config import ModelConfig
 from codeworld.model.tokenizer import CodeTokenizer
-from codeworld.training.cuts import SourceFile
+from codeworld.training.cuts import Slip, SourceFile
 from codeworld.training.excerpts import with_excerpts
 from codeworld.training.pairs import Mixture, RowBuilder, RowShape
 
@@ -30,7 +30,17 @@ class Record(NamedTuple):
 
     path: str
     text: str
-    brought: Sequence[str]
+    brought: Sequence[str] = ()
+    slips: Sequence[Slip] = ()
+
+
+def record_of(row: dict[str, Any]) -> Record:
+    """A file as the corpus has it, or the text after a fix of one line (``codeworld.training.breaker.LineFix``), mined
+    or learned, with the line as it was."""
+    if "after" not in row:
+        return Record(row["path"], row["text"], row.get("brought", ()))
+    wrong = row["before"].split("\n")[row["line"]]
+    return Record(row["path"], row["after"], slips=(Slip(row["line"], wrong),))
 
 
 def read_shard(path: Path, part: int, parts: int, repeats: dict[str, int]) -> list[Record]:
@@ -39,9 +49,8 @@ def read_shard(path: Path, part: int, parts: int, repeats: dict[str, int]) -> li
     with lzma.open(path, "rt", encoding="utf-8") as lines:
         for i, line in enumerate(lines):
             if i % parts == part:
-                record = json.loads(line)
-                file = Record(record["path"], record["text"], record.get("brought", ()))
-                found += [file] * repeats.get(record["repo"], 1)
+                row = json.loads(line)
+                found += [record_of(row)] * repeats.get(row["repo"], 1)
     return found
 
 
@@ -80,9 +89,9 @@ class Files:
                     raise FileNotFoundError(f"no *.jsonl.xz shards with text in {self.folder}")
                 self.left, self.epoch = list(self.all), self.epoch + 1
                 self.rng.shuffle(self.left)
-            path, text, brought = self.left.pop()
+            path, text, brought, slips = self.left.pop()
             count += 1
-            yield SourceFile(path, text, parser.parse(text.encode()), brought)
+            yield SourceFile(path, text, parser.parse(text.encode()), brought, slips)
 
 
 def share(rank: int, world: int) -> tuple[int, int]:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
+
+import msgspec
 
 from codeworld.canvas import Candidate, InfillReply, InfillRequest, Reject, Source
 from codeworld.repair.edits import Edit
 from codeworld.repair.logic_search import Scope
+from codeworld.repair.names import unused
 from codeworld.repair.places import gain
 from codeworld.repair.repair import Settings, repair
 
@@ -110,6 +114,53 @@ def test_pairs_begin_with_what_changes_something() -> None:
     found = repair(broken, judge=both, observe=observe, settings=settings)
     assert not isinstance(found, Reject)
     assert found[0].text == right
+
+
+def test_a_fix_that_leaves_a_name_unread_is_less_sure() -> None:
+    broken = "def smaller(a, b):\n    lower = min(a, b)\n    return q\n"  # q: nobody binds it
+    found = repair(broken, judge=judge, settings=SETTINGS)
+    assert not isinstance(found, Reject)
+    confidence = {one.text.rpartition("return ")[2].strip(): one.confidence for one in found}
+    assert confidence["lower"] > 2 * confidence["a"]
+
+
+def test_two_edits_are_tried_where_one_is_not_sure() -> None:
+    broken = "def smaller(a, b):\n    lower = max(a, b)\n    return q\n"  # passes when q is a, too
+    meant = "def smaller(a, b):\n    lower = min(a, b)\n    return lower\n"
+
+    one, two = (
+        repair(
+            broken, judge=judge, observe=observe, settings=msgspec.structs.replace(SETTINGS, two_edits=pairs)
+        )
+        for pairs in (False, True)
+    )
+    assert not isinstance(one, Reject)
+    assert not isinstance(two, Reject)
+    assert one[0].text.endswith("return a\n")
+    assert one[0].confidence < 0.5  # for it leaves lower unread
+    assert meant not in [fix.text for fix in one]
+    assert meant in [fix.text for fix in two]
+    assert all(len(fix.edits) < 2 or "max" not in fix.text or "return a" not in fix.text for fix in two)
+
+
+def test_tokens_side_by_side_may_both_be_wrong() -> None:
+    found = repair(
+        "def smaller(a, b):\n    return b-b\n",
+        judge=lambda programs: [run(one, (1, 2), (5, 3)) == ("3", "8") for one in programs],
+        observe=observe,
+        settings=msgspec.structs.replace(SETTINGS, two_edits=True),
+    )
+    assert not isinstance(found, Reject)
+    assert found[0].text in ("def smaller(a, b):\n    return b+a\n", "def smaller(a, b):\n    return a+b\n")
+
+
+def test_names_that_nobody_reads() -> None:
+    text = (
+        "def f(a, b, _c):\n    d = 1\n    h, k = 1, b\n    for i in range(3):\n        e = 1\n        e += 1\n"
+        "    def g(x):\n        return b\n    return g\n"
+        "class C:\n    def m(self, y):\n        z = 1\n"
+    )
+    assert sorted(unused(ast.parse(text)).values(), key=len) == [set(), {"z"}, {"a", "d", "e"}]
 
 
 def test_a_gain_is_of_the_changed_lines_alone() -> None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import lzma
 import random
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 import torch
@@ -13,8 +15,10 @@ from tree_sitter import Language, Parser
 
 from codeworld.model import checkpoint, infill
 from codeworld.model.tokenizer import EOF, PAD, CodeTokenizer
-from codeworld.training.cuts import SourceFile
+from codeworld.training.breaker import LineFix
+from codeworld.training.cuts import Slip, SourceFile
 from codeworld.training.pairs import IN_CANVAS, IN_FILL, Mixture, Row, RowBuilder, RowShape
+from codeworld.training.stream import Files, record_of
 from codeworld.training.train import Objective
 
 SHAPE = RowShape(stream_tokens=256, segment_tokens=512, predicted=600, canvas_slots=160)
@@ -101,3 +105,52 @@ def test_an_outline_of_more_tokens_than_the_row_has_room_for_is_left_out() -> No
     )  # fmt: skip
     rows = list(builder.rows(iter([SourceFile("a.py", text, tree)])))
     assert all((row.ids[: RowShape().stream_tokens] != PAD).all() for row in rows[:-1])
+
+
+def test_a_line_that_was_wrong_is_shown_as_it_was_and_to_be_mended() -> None:
+    right = (
+        "def total(items):\n    count = 0\n    for one in items:\n        count += one\n    return count\n"
+    )
+    wrong = right.replace("return count", "return items")
+    row = {"repo": "a/b", "path": "a.py", "before": wrong, "after": right, "line": 4}
+    record = record_of(row)
+    tokenizer = CodeTokenizer(checkpoint.BUNDLED / "tokenizer.json")
+    old, new = tokenizer.encode(" items")[-1], tokenizer.encode(" count")[-1]
+    tree = Parser(Language(tree_sitter_python.language())).parse(record.text.encode())
+    builder = RowBuilder(
+        tokenizer, checkpoint.read_labels(checkpoint.BUNDLED), checkpoint.read_config(checkpoint.BUNDLED),
+        SHAPE, Mixture(corrupted=0.0, slips=1.0), random.Random(8),
+    )  # fmt: skip
+    made = next(builder.rows(iter([SourceFile(record.path, record.text, tree, slips=record.slips)])))
+    flagged = [at for at, _, is_wrong in made.slots if is_wrong == 1.0]
+    assert [made.ids[at] for at in flagged] == [old]  # once in a row, and nothing else is wrong
+    assert [target for at, target, _ in made.predicted if at in flagged] == [new]
+
+
+def test_a_line_that_was_wrong_by_more_than_other_tokens_is_a_hole_like_others() -> None:
+    right = "def total(items):\n    count = sum(items)\n    return count\n"
+    record = record_of(
+        {"path": "a.py", "before": "\n    x\n    return None or items\n", "after": right, "line": 2}
+    )
+    tree = Parser(Language(tree_sitter_python.language())).parse(record.text.encode())
+    builder = RowBuilder(
+        CodeTokenizer(checkpoint.BUNDLED / "tokenizer.json"), checkpoint.read_labels(checkpoint.BUNDLED),
+        checkpoint.read_config(checkpoint.BUNDLED), SHAPE, Mixture(corrupted=0.0, slips=1.0), random.Random(8),
+    )  # fmt: skip
+    made = next(builder.rows(iter([SourceFile(record.path, record.text, tree, slips=record.slips)])))
+    assert made.slips
+    assert len(made.groups) > 1
+    assert not any(is_wrong == 1.0 for _, _, is_wrong in made.slots)
+
+
+def test_fixes_of_one_line_are_a_shard_like_others(tmp_path: Path) -> None:
+    fix = LineFix(
+        "a/b", "c0ffee", "a.py", "Fix it", "f", 1, "def f():\n    return 1\n", "def f():\n    return 2\n"
+    )
+    plain = {"repo": "a/b", "path": "b.py", "text": "x = 1\n", "brought": []}
+    with lzma.open(tmp_path / "shard.jsonl.xz", "wb") as out:
+        out.write(msgspec.json.encode(fix) + b"\n" + msgspec.json.encode(plain) + b"\n")
+    files = {file.path: file for file, _ in zip(Files(tmp_path, 0, 1, seed=1), range(2), strict=False)}
+    assert files["a.py"].text == fix.after
+    assert list(files["a.py"].slips) == [Slip(1, "    return 1")]
+    assert not files["b.py"].slips
