@@ -6,7 +6,7 @@ caller asks it, ``choose`` says what of the reply is shown. A refusal is a value
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -63,13 +63,19 @@ def prepare(
     return request
 
 
-def choose(snapshot: Snapshot, cursor_char: int, reply: InfillReply, settings: CompletionSettings) -> Verdict:
-    """The best candidate that passes every check, or why there is none.
+def choose(
+    snapshot: Snapshot,
+    cursor_char: int,
+    reply: InfillReply,
+    settings: CompletionSettings,
+    doubt: Callable[[str], float] = lambda _: 0.0,
+) -> Verdict:
+    """The best candidate that passes every check, or why there is none. ``doubt``: see ``ranking.rank``.
 
     Without one, the reason is that of the most confident candidate; "no-candidate" when the reply is empty, and
     "below-threshold" when nobody would trust it.
     """
-    ranked = ranking.rank(reply.candidates, shape=_shape(settings))
+    ranked = ranking.rank(reply.candidates, shape=_shape(settings), doubt=doubt)
     threshold = ranking.DEFAULT_THRESHOLD if settings.threshold is None else settings.threshold
     first_refusal: Reject | None = None
     for candidate in ranked:

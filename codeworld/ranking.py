@@ -8,7 +8,7 @@ showing. Candidates that no model has looked at (``tokens`` 0: plain copies) hav
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cache
 from importlib import resources
 from typing import Literal
@@ -123,17 +123,23 @@ def kind(found: Mapping[str, float]) -> Literal["with_model", "without_model", "
     return "compared" if "joint_gap" in found else "with_model"
 
 
-def confidence(found: Mapping[str, float], weights: Weights | None = None) -> float:
-    """Probability, in [0, 1], that a candidate with these features is exactly right."""
+def confidence(found: Mapping[str, float], weights: Weights | None = None, doubt_nats: float = 0.0) -> float:
+    """Probability, in [0, 1], that a candidate with these features is exactly right; ``doubt_nats`` comes off its
+    log-odds."""
     chosen: dict[str, float] = getattr(weights or packaged_weights(), kind(found))
-    score = sum(chosen.get(name, 0.0) * value for name, value in found.items())
+    score = sum(chosen.get(name, 0.0) * value for name, value in found.items()) - doubt_nats
     return 1 / (1 + math.exp(-max(-30.0, min(score, 30.0))))
 
 
 def rank(
-    candidates: Iterable[Candidate], weights: Weights | None = None, *, shape: Shape = "line"
+    candidates: Iterable[Candidate],
+    weights: Weights | None = None,
+    *,
+    shape: Shape = "line",
+    doubt: Callable[[str], float] = lambda _: 0.0,
 ) -> tuple[Candidate, ...]:
-    """One candidate for each distinct text, most probable first, ``confidence`` set.
+    """One candidate for each distinct text, most probable first, ``confidence`` set. ``doubt``: what speaks against a
+    text beside what its sources say, in nats.
 
     Of equal texts the one with the highest reader probability stays, and takes over a seed and certainty it lacks.
     """
@@ -144,7 +150,7 @@ def rank(
         ranked.append(
             msgspec.structs.replace(
                 best,
-                confidence=confidence(found, weights),
+                confidence=confidence(found, weights, doubt(best.text)),
                 certainty=max(c.certainty for c in group),
                 seed=best.seed or next((c.seed for c in group if c.seed), None),
             )

@@ -8,8 +8,8 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from codeworld.repair.edits import Edit, Proposal
-from codeworld.repair.names import GIVEN
 from codeworld.repair.program import Program, own_nodes
+from codeworld.syntax.names import GIVEN
 
 _MOST = 240  # of one function
 _DEFAULTS = ("None", "0", "False", "True", "[]", "1", "-1", '""')  # what a guard returns

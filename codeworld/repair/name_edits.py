@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 from itertools import pairwise
 
-from codeworld.repair.names import bound, undefined
 from codeworld.repair.program import Found, Program, change, local_names, own_nodes
+from codeworld.syntax.names import bound, undefined
 
 _OPPOSITES = {
     "min": "max", "max": "min", "any": "all", "all": "any", "append": "extend", "extend": "append", "True": "False",

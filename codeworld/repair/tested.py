@@ -18,10 +18,10 @@ import msgspec
 from codeworld.canvas import Reject
 from codeworld.repair.edits import Fix, Proposal, apply
 from codeworld.repair.localise import fault
-from codeworld.repair.names import unused
 from codeworld.repair.places import gain
 from codeworld.repair.rank import Infill
 from codeworld.repair.verify import Judge, Observer, Screener, check
+from codeworld.syntax.names import unused
 
 _BATCH = 16  # programs that are judged together
 _LEAST_LIKELY = 32  # of those that satisfy all examples, when one of the first passes

@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Protocol
 
 from codeworld.canvas import Reject
-from codeworld.repair.names import undefined
+from codeworld.syntax.names import undefined
 from codeworld.verify.trace import Trace
 
 # Which of some programs pass the tests. Called with few programs at a time, best first.

@@ -66,6 +66,39 @@ def test_no_candidate_is_an_empty_text(tmp_path: Path) -> None:
     assert all(record["text"] == "" and not record["accepted"] for record in written(tmp_path / "out.jsonl"))
 
 
+class Choosing(Scripted):
+    """A model that gives several texts, each less likely than the one before."""
+
+    def __init__(self, *texts: str) -> None:
+        super().__init__()
+        self.texts = texts
+
+    def __call__(self, request: InfillRequest) -> InfillReply:
+        found = (Candidate(t, Source.DENOISER, -0.1 - 0.2 * i, 3, 0.9, 2) for i, t in enumerate(self.texts))
+        return InfillReply(tuple(found), 1.0, "cpu", "fake-1")
+
+
+@pytest.mark.parametrize(
+    ("texts", "best"),
+    [
+        (("a", "a + b"), "a + b"),  # nobody would read b
+        (("a + c", "a - b"), "a - b"),  # c comes from nowhere
+        (("b + a", "a + b"), "b + a"),  # nothing to choose by but the model
+    ],
+)
+def test_what_a_fill_leaves_over_speaks_against_it(tmp_path: Path, texts: tuple[str, str], best: str) -> None:
+    fill(tmp_path / "out.jsonl", Choosing(*texts), HOLES[:1])
+    assert written(tmp_path / "out.jsonl")[0]["text"] == best
+
+
+def test_what_is_left_over_whatever_the_fill_speaks_against_none(tmp_path: Path) -> None:
+    unread = [Hole(0, f"def g(x, y, z):\n    u = 1\n\n\n{HOLES[0].prefix}", HOLES[0].suffix)]
+    fill(tmp_path / "plain.jsonl", Scripted(), HOLES[:1])
+    fill(tmp_path / "unread.jsonl", Scripted(), unread)
+    plain, other = (written(tmp_path / f"{name}.jsonl")[0] for name in ("plain", "unread"))
+    assert plain["confidence"] == other["confidence"]
+
+
 def test_an_interrupted_run_goes_on_where_it_stopped(tmp_path: Path) -> None:
     out = tmp_path / "out.jsonl"
     out.write_text("from before\n")

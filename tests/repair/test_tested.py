@@ -10,9 +10,9 @@ import msgspec
 from codeworld.canvas import Candidate, InfillReply, InfillRequest, Reject, Source
 from codeworld.repair.edits import Edit
 from codeworld.repair.logic_search import Scope
-from codeworld.repair.names import unused
 from codeworld.repair.places import gain
 from codeworld.repair.repair import Settings, repair
+from codeworld.syntax.names import unused
 
 BROKEN = "def smaller(a, b):\n    if a < b:\n        return b\n    return b\n"
 MEANT = BROKEN.replace("return b\n    r", "return a\n    r")
