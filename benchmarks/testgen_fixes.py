@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -30,6 +30,7 @@ from codeworld.testgen.generate import Settings, generate
 from codeworld.testgen.project import place_of
 from codeworld.verify import sandbox
 
+T = TypeVar("T")
 METHODS = ("codeworld", "pynguin", "hypothesis")
 GIVE_UP = 12  # fixes in a row that cannot be imported: what is older will not be, either
 RUN_S = 60.0
@@ -153,7 +154,9 @@ def main() -> None:
     kept = options.work / "results.jsonl"
     lines = kept.read_bytes().splitlines() if kept.exists() else []
     done = [msgspec.json.decode(line, type=Result) for line in lines]
-    fixes = [msgspec.json.decode(line, type=Fix) for line in options.fixes.read_bytes().splitlines()]
+    every = [msgspec.json.decode(line, type=Fix) for line in options.fixes.read_bytes().splitlines()]
+    groups = [[fix for fix in every if fix.repo == repo] for repo in dict.fromkeys(one.repo for one in every)]
+    fixes = [*in_turn([iter(one) for one in groups])][options.share :: options.shares]
     for method in options.methods:
         waiting = [
             of_repository([fix for fix in fixes if fix.repo == repo], method, done, options)
@@ -178,7 +181,7 @@ def main() -> None:
     report(done, options)
 
 
-def in_turn(waiting: Sequence[Iterator[Result]]) -> Iterator[Result]:
+def in_turn(waiting: Sequence[Iterator[T]]) -> Iterator[T]:
     """One of each, and again: an interrupted run has seen all repositories."""
     left = [*waiting]
     while left:
@@ -241,6 +244,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("fixes", type=Path)
     parser.add_argument("--methods", nargs="*", choices=METHODS, default=["codeworld"])
     parser.add_argument("--most", type=int, default=60, help="of each repository")
+    parser.add_argument(
+        "--share", type=int, default=0, help="do every SHARES-th of them, beginning with this"
+    )
+    parser.add_argument("--shares", type=int, default=1)
     parser.add_argument("--budget", type=float, default=10.0, help="seconds for each target")
     parser.add_argument(
         "--busy", action="store_true", help="the budget is of processor time: others use the machine"
