@@ -2,10 +2,10 @@
 
 Parts: ``programs`` (TestEval's LeetCode programs, development set) and ``functions`` (functions drawn from the
 heldout-dev repositories, each in a copy of its repository). Methods: ``codeworld``, ``codeworld+model``, ``pynguin``,
-``pynguin-long`` (six times the budget), ``hypothesis`` (``hypothesis write``). Suites are judged by benchmarks/testgen_judge.py, which shares no code with
-any of them, under an interpreter of its own that has pytest, coverage, mutmut 2 and the repositories' dependencies
-(--judge);
-pynguin has one, too (--pynguin). Results of single programs are kept in --work, where an interrupted run goes on.
+``pynguin-long`` (six times the budget), ``hypothesis`` (``hypothesis write``). Suites are judged by
+benchmarks/testgen_judge.py, which shares no code with any of them, under an interpreter of its own that has pytest,
+coverage, mutmut 2 and the repositories' dependencies (--judge); pynguin has one, too (--pynguin). Results of single
+programs are kept in --work, where an interrupted run goes on; --share and --shares divide them among processes.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ from benchmarks.testgen_functions import unpack
 from codeworld.canvas import Reject
 from codeworld.errors import CommandError
 from codeworld.testgen.generate import Settings, generate
-from codeworld.testgen.project import place_of
+from codeworld.testgen.project import place_of, shadows_library
 from codeworld.verify import sandbox
 
 T = TypeVar("T")
@@ -102,6 +102,10 @@ def judged(
 ) -> tuple[Verdict, str]:
     def run(module: str) -> sandbox.Outcome:
         place = place_of(file, root)
+        # Where the root hides Python's own library, it is not on the path.
+        hides = shadows_library(root) and len(place.paths) > 1
+        paths = place.paths[:1] if hides else place.paths
+        variables = {"PYTHONPATH": os.pathsep.join(os.path.relpath(one, root) for one in paths)}
         return sandbox.run(
             [str(options.judge), "-m", "pytest", "-q", "--tb=no", "-rfE", "-o", "addopts=", "-o", "filterwarnings=",
              "-o", "required_plugins=", str(home.relative_to(root))],
@@ -109,7 +113,7 @@ def judged(
             changed={home: text, file: module},
             limits=sandbox.Limits(wall_s=RUN_S, cpu_s=int(RUN_S), memory_mb=4096),
             # Relative: the sandbox may run a copy of the project.
-            variables={"PYTHONPATH": os.pathsep.join(os.path.relpath(one, root) for one in place.paths)},
+            variables=variables | ({"PYTHONSAFEPATH": "1"} if hides else {}),
         )  # fmt: skip
 
     after = run(fix.after)

@@ -48,9 +48,9 @@ def tree(git: list[str], commit: str) -> Iterator[tuple[str, str]]:
         told, path = line.split("\t", 1)
         _, kind, blob, size = told.split()
         small = size.isdigit() and int(size) <= MOST_BYTES
-        if kind == "blob" and (path.endswith(CODE) or small):
-            if not any(IS_TEST.fullmatch(part) for part in path.split("/")):
-                yield path, blob
+        is_test = any(IS_TEST.fullmatch(part) for part in path.split("/"))
+        if kind == "blob" and not is_test and (path.endswith(CODE) or small):
+            yield path, blob
 
 
 def contents(git: list[str], blobs: list[str]) -> Iterator[bytes]:

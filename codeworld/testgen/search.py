@@ -21,6 +21,7 @@ Arc = tuple[int | str, int]  # or an exception and the line of the file where it
 _BATCH = 24
 _FIRST = 12  # calls in the first batches, when hardly anything is known: also slow ones are noticed early
 _STALE = 1_500  # calls without anything new
+_STALE_ASKED = 200  # then somebody else is asked for inputs: that takes longer than hundreds of calls
 _STALE_AT_END = 120  # when no mutant of the target is left
 _STALE_DEATHS = 40  # that did not end: no more of them
 
@@ -78,14 +79,15 @@ class Search:
         more: Callable[[], Sequence[Input]] = tuple,
     ) -> None:
         """Until ``deadline_s`` (monotonic), or nothing new comes. ``first`` are inputs that somebody wrote; ``more`` is
-        asked between batches."""
+        asked between batches, once nothing new has come for a while."""
         waiting = [*first]
         stale = 0
         # One batch at least, however little time there is.
         while not self.calls or (time.monotonic() < deadline_s and stale < self._patience()):
             if should_stop():
                 return
-            waiting += more()
+            if stale >= _STALE_ASKED:
+                waiting += more()
             size = _BATCH if self.calls > 2 * _FIRST else _FIRST
             while len(waiting) < size:
                 waiting.append(self._next())
