@@ -338,7 +338,8 @@ def report(done: Sequence[Result], options: argparse.Namespace) -> None:
     ]
     figures += [results.Figure("note", one) for one in options.note]
     made = results.stamp(
-        "the bundled model" if any(one.method == "codeworld+model" for one in done) else "none"
+        "the bundled model" if any(one.method == "codeworld+model" for one in done) else "none",
+        options.machine,
     )
     results.write(options.out, "Generated tests", made, figures, Report(rows, list(done)))
 
@@ -377,6 +378,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--note", action="append", default=[], help="what a reader of the figures has to know"
     )
+    parser.add_argument("--machine", default="", help="that the results are of, when it is not this one")
     parser.add_argument("--out", type=Path)
     return parser.parse_args()
 

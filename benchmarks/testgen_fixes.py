@@ -232,7 +232,7 @@ def report(done: Sequence[Result], options: argparse.Namespace) -> None:
     results.publish(
         options.out,
         "Fixes that generated tests notice",
-        results.stamp("none"),
+        results.stamp("none", options.machine),
         figures,
         Report(made, [*done]),
     )
@@ -264,6 +264,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--note", action="append", default=[], help="what a reader of the figures has to know"
     )
+    parser.add_argument("--machine", default="", help="that the results are of, when it is not this one")
     parser.add_argument("--out", type=Path)
     return parser.parse_args()
 
