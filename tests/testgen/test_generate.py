@@ -277,7 +277,7 @@ def test_hash_order_is_found_by_reruns(make: Make, root: Path) -> None:
 
 
 def test_the_models_calls_are_tried(root: Path) -> None:
-    """A door that no search opens in a second, and the model does."""
+    """A door that no search opens, and the model does once the search has got stuck."""
     text = (
         "import hashlib\n\n\ndef opens(word: str) -> bool:\n"
         f"    return hashlib.md5(word.encode()).hexdigest() == '{hashlib.md5(b'sesame').hexdigest()}'\n"
@@ -293,7 +293,7 @@ def test_the_models_calls_are_tried(root: Path) -> None:
         )
 
     propose = Proposer(text, infill)
-    settings = Settings(budget_s=1.0, runs=1)
+    settings = Settings(budget_s=5.0, runs=1)
     found = made(generate(root / "door.py", text, root, propose=propose, settings=settings))
     assert "sesame" in found.text
     assert asked[0].prefix.endswith("assert opens(")
