@@ -23,9 +23,9 @@ class Figure(NamedTuple):
     target: str = ""
 
 
-def stamp(model: str) -> Stamp:
-    """Of this process and machine."""
-    return Stamp.now(f"{cpu_name()}, Python {platform.python_version()}", model)
+def stamp(model: str, machine: str = "") -> Stamp:
+    """Of this process, and of this machine if it was measured on no other."""
+    return Stamp.now(machine or f"{cpu_name()}, Python {platform.python_version()}", model)
 
 
 def markdown(title: str, made: Stamp, figures: Sequence[Figure]) -> str:

@@ -2,10 +2,10 @@
 
 Parts: ``programs`` (TestEval's LeetCode programs, development set) and ``functions`` (functions drawn from the
 heldout-dev repositories, each in a copy of its repository). Methods: ``codeworld``, ``codeworld+model``, ``pynguin``,
-``hypothesis`` (``hypothesis write``). Suites are judged by benchmarks/testgen_judge.py, which shares no code with
-any of them, under an interpreter of its own that has pytest, coverage, mutmut 2 and the repositories' dependencies
-(--judge);
-pynguin has one, too (--pynguin). Results of single programs are kept in --work, where an interrupted run goes on.
+``pynguin-long`` (six times the budget), ``hypothesis`` (``hypothesis write``). Suites are judged by
+benchmarks/testgen_judge.py, which shares no code with any of them, under an interpreter of its own that has pytest,
+coverage, mutmut 2 and the repositories' dependencies (--judge); pynguin has one, too (--pynguin). Results of single
+programs are kept in --work, where an interrupted run goes on; --share and --shares divide them among processes.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ from codeworld.errors import CommandError
 from codeworld.testgen.generate import Settings, generate
 
 EVAL = Path(os.environ.get("CODEWORLD_EVAL", "../shared/eval"))
-METHODS = ("codeworld", "codeworld+model", "pynguin", "hypothesis")
+METHODS = ("codeworld", "codeworld+model", "pynguin", "pynguin-long", "hypothesis")
+LONG = 6  # times the budget
+PYNGUIN_ASSERTS_S = 20.0  # after its search it looks for assertions, by default without a limit
+PYNGUIN_MORE_S = 60.0  # than its search, until it is given up
 JUDGE_S = 900.0
 JUDGE = Path(__file__).with_name("testgen_judge.py")
 
@@ -114,14 +117,25 @@ def ours(item: Item, options: argparse.Namespace, with_model: bool) -> tuple[str
     return made.text, "", extra
 
 
-def pynguin(item: Item, options: argparse.Namespace) -> tuple[str | None, str, dict[str, Any]]:
+def pynguin(
+    item: Item, options: argparse.Namespace, times: int = 1
+) -> tuple[str | None, str, dict[str, Any]]:
+    """Its tests of a module, or of the one function, after ``times`` the budget."""
+    search_s = int(options.budget * options.slow * times)
     out = options.work / "pynguin-out"
     shutil.rmtree(out, ignore_errors=True)
     command = [
         str(options.pynguin), "--project-path", str(import_root(item)), "--module-name", item.module,
-        "--output-path", str(out), "--maximum-search-time", str(int(options.budget * options.slow)), "--seed", "0",
+        "--output-path", str(out), "--maximum-search-time", str(search_s), "--seed", "0",
+        "--maximum-mutation-time", str(int(PYNGUIN_ASSERTS_S * options.slow)),
+        *(["--only-cover", item.qualname] if item.qualname else []),
     ]  # fmt: skip
-    environment = {**os.environ, "PYNGUIN_DANGER_AWARE": "1", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment = {
+        **os.environ,
+        "PYNGUIN_DANGER_AWARE": "1",
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONPATH": "",
+    }
     try:
         done = subprocess.run(
             command,
@@ -129,10 +143,10 @@ def pynguin(item: Item, options: argparse.Namespace) -> tuple[str | None, str, d
             text=True,
             env=environment,
             cwd=item.project,
-            timeout=12 * options.budget * options.slow,
+            timeout=search_s + PYNGUIN_MORE_S * options.slow,
         )
     except subprocess.TimeoutExpired:
-        return None, "it did not end within 12 times its search time", {}
+        return None, f"it did not end within {PYNGUIN_MORE_S:.0f} s of its search", {}
     found = [*out.glob("test_*.py")] if out.is_dir() else []
     if not found:
         return None, (done.stderr or done.stdout)[-300:], {}
@@ -182,6 +196,7 @@ def measure(item: Item, method: str, options: argparse.Namespace) -> Result:
         "codeworld": lambda: ours(item, options, False),
         "codeworld+model": lambda: ours(item, options, True),
         "pynguin": lambda: pynguin(item, options),
+        "pynguin-long": lambda: pynguin(item, options, LONG),
         "hypothesis": lambda: hypothesis(item, options),
     }
     options.slow = slowdown() if options.busy else 1.0
@@ -268,6 +283,7 @@ def main() -> None:
     have = {(one.part, one.method, one.name) for one in done}
     for part in options.parts:
         items = [*{"programs": programs, "functions": functions}[part](options.work, options.every)]
+        items = items[options.share :: options.shares]
         for number, item in enumerate(items):
             for method in options.methods:
                 if (part, method, item.name) in have:
@@ -322,7 +338,8 @@ def report(done: Sequence[Result], options: argparse.Namespace) -> None:
     ]
     figures += [results.Figure("note", one) for one in options.note]
     made = results.stamp(
-        "the bundled model" if any(one.method == "codeworld+model" for one in done) else "none"
+        "the bundled model" if any(one.method == "codeworld+model" for one in done) else "none",
+        options.machine,
     )
     results.write(options.out, "Generated tests", made, figures, Report(rows, list(done)))
 
@@ -344,6 +361,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("parts", nargs="*", choices=["programs", "functions", []], default=[])
     parser.add_argument("--methods", nargs="+", choices=METHODS, default=["codeworld"])
     parser.add_argument("--every", type=int, default=1)
+    parser.add_argument(
+        "--share", type=int, default=0, help="do every SHARES-th of them, beginning with this"
+    )
+    parser.add_argument("--shares", type=int, default=1)
     parser.add_argument("--budget", type=float, default=10.0, help="seconds for each target")
     parser.add_argument(
         "--busy", action="store_true", help="the budget is of processor time: others use the machine"
@@ -357,6 +378,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--note", action="append", default=[], help="what a reader of the figures has to know"
     )
+    parser.add_argument("--machine", default="", help="that the results are of, when it is not this one")
     parser.add_argument("--out", type=Path)
     return parser.parse_args()
 

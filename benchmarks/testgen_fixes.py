@@ -16,7 +16,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import msgspec
 
@@ -27,9 +27,10 @@ from benchmarks.testgen_functions import unpack
 from codeworld.canvas import Reject
 from codeworld.errors import CommandError
 from codeworld.testgen.generate import Settings, generate
-from codeworld.testgen.project import place_of
+from codeworld.testgen.project import place_of, shadows_library
 from codeworld.verify import sandbox
 
+T = TypeVar("T")
 METHODS = ("codeworld", "pynguin", "hypothesis")
 GIVE_UP = 12  # fixes in a row that cannot be imported: what is older will not be, either
 RUN_S = 60.0
@@ -101,6 +102,10 @@ def judged(
 ) -> tuple[Verdict, str]:
     def run(module: str) -> sandbox.Outcome:
         place = place_of(file, root)
+        # Where the root hides Python's own library, it is not on the path.
+        hides = shadows_library(root) and len(place.paths) > 1
+        paths = place.paths[:1] if hides else place.paths
+        variables = {"PYTHONPATH": os.pathsep.join(os.path.relpath(one, root) for one in paths)}
         return sandbox.run(
             [str(options.judge), "-m", "pytest", "-q", "--tb=no", "-rfE", "-o", "addopts=", "-o", "filterwarnings=",
              "-o", "required_plugins=", str(home.relative_to(root))],
@@ -108,7 +113,7 @@ def judged(
             changed={home: text, file: module},
             limits=sandbox.Limits(wall_s=RUN_S, cpu_s=int(RUN_S), memory_mb=4096),
             # Relative: the sandbox may run a copy of the project.
-            variables={"PYTHONPATH": os.pathsep.join(os.path.relpath(one, root) for one in place.paths)},
+            variables=variables | ({"PYTHONSAFEPATH": "1"} if hides else {}),
         )  # fmt: skip
 
     after = run(fix.after)
@@ -153,7 +158,9 @@ def main() -> None:
     kept = options.work / "results.jsonl"
     lines = kept.read_bytes().splitlines() if kept.exists() else []
     done = [msgspec.json.decode(line, type=Result) for line in lines]
-    fixes = [msgspec.json.decode(line, type=Fix) for line in options.fixes.read_bytes().splitlines()]
+    every = [msgspec.json.decode(line, type=Fix) for line in options.fixes.read_bytes().splitlines()]
+    groups = [[fix for fix in every if fix.repo == repo] for repo in dict.fromkeys(one.repo for one in every)]
+    fixes = [*in_turn([iter(one) for one in groups])][options.share :: options.shares]
     for method in options.methods:
         waiting = [
             of_repository([fix for fix in fixes if fix.repo == repo], method, done, options)
@@ -178,7 +185,7 @@ def main() -> None:
     report(done, options)
 
 
-def in_turn(waiting: Sequence[Iterator[Result]]) -> Iterator[Result]:
+def in_turn(waiting: Sequence[Iterator[T]]) -> Iterator[T]:
     """One of each, and again: an interrupted run has seen all repositories."""
     left = [*waiting]
     while left:
@@ -225,7 +232,7 @@ def report(done: Sequence[Result], options: argparse.Namespace) -> None:
     results.publish(
         options.out,
         "Fixes that generated tests notice",
-        results.stamp("none"),
+        results.stamp("none", options.machine),
         figures,
         Report(made, [*done]),
     )
@@ -241,6 +248,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("fixes", type=Path)
     parser.add_argument("--methods", nargs="*", choices=METHODS, default=["codeworld"])
     parser.add_argument("--most", type=int, default=60, help="of each repository")
+    parser.add_argument(
+        "--share", type=int, default=0, help="do every SHARES-th of them, beginning with this"
+    )
+    parser.add_argument("--shares", type=int, default=1)
     parser.add_argument("--budget", type=float, default=10.0, help="seconds for each target")
     parser.add_argument(
         "--busy", action="store_true", help="the budget is of processor time: others use the machine"
@@ -253,6 +264,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--note", action="append", default=[], help="what a reader of the figures has to know"
     )
+    parser.add_argument("--machine", default="", help="that the results are of, when it is not this one")
     parser.add_argument("--out", type=Path)
     return parser.parse_args()
 

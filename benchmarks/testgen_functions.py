@@ -5,12 +5,12 @@ from __future__ import annotations
 import ast
 import os
 import random
-import re
 import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks import testgen_pack
 from codeworld.errors import BadInput
 from codeworld.testgen.project import place_of
 from codeworld.testgen.target import read_module
@@ -26,7 +26,6 @@ QUOTAS = {
     "spotify/luigi": 11,
 }
 LEAST_LINES = 4
-IS_TEST = re.compile(r"tests?|test_\w+\.py|\w+_test\.py|conftest\.py")
 
 
 def draw(work: Path, seed: int = 0) -> Iterator[tuple[Path, Path, str, str]]:
@@ -58,9 +57,12 @@ def unpack(name: str, commit: str, root: Path, *, with_tests: bool = False) -> N
     """The files of a repository's commit, as a project of its own in the folder ``root``. What is there of another
     commit stays where it is the same."""
     mirror = MIRROR / name.replace("/", "+")
+    (root / ".git").mkdir(parents=True, exist_ok=True)  # what marks a project's root
+    if testgen_pack.holds(mirror, commit):
+        testgen_pack.unpack(mirror, commit, root)
+        return
     heads = (*mirror.glob("*/HEAD"), *mirror.rglob("HEAD"))  # the latter follows no links
     places = [one for one in heads if (one.parent / "objects").is_dir()]
-    (root / ".git").mkdir(parents=True, exist_ok=True)  # what marks a project's root
     git = [
         "git",
         f"--git-dir={places[0].parent.resolve()}",
@@ -71,7 +73,9 @@ def unpack(name: str, commit: str, root: Path, *, with_tests: bool = False) -> N
     index = {**os.environ, "GIT_INDEX_FILE": str(root.with_name(f"{root.name}.index").resolve())}
     subprocess.run([*git, "read-tree", "--reset", "-u", commit], check=True, env=index, cwd=root)
     # People's own tests of what is drawn would be judged with ours, and are inputs that peers do not see.
-    for path in [one for one in root.rglob("*") if not with_tests and IS_TEST.fullmatch(one.name)]:
+    for path in [
+        one for one in root.rglob("*") if not with_tests and testgen_pack.IS_TEST.fullmatch(one.name)
+    ]:
         shutil.rmtree(path, ignore_errors=True) if path.is_dir() else path.unlink(missing_ok=True)
 
 

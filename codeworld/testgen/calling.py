@@ -26,6 +26,7 @@ _OF_SAME_CLASS = ("__eq__", "__lt__", "__add__", "__sub__", "__and__", "__or__")
 _OTHER_TYPES = ("None", "1", "2.5", "'a'", "[]", "{}")  # for what refuses some
 REFUSED = "refused"  # the origin of inputs of a type that the target refuses, or should
 _MOST_BEFORE = 4
+_CHANGED = 0.2  # of the inputs near others, where examples change what the argument is
 _WRITTEN = 0.4  # of the receivers, where there are some that somebody wrote
 
 
@@ -95,6 +96,10 @@ class Caller:
         chance = maker.chance
         origin = other.origin if other.origin == REFUSED else "search"
         names = [*other.arguments]
+        changeable = [one for one in names if maker.pool.changes.get(one)]
+        if changeable and len(other.before) < _MOST_BEFORE and chance.random() < _CHANGED:
+            change = self._change(chance.choice(changeable), scale)
+            return msgspec.structs.replace(other, before=(*other.before, change), origin=origin)
         luck = chance.random()
         if self._has_receiver and (not names or luck < 0.3):
             if luck < 0.15 or not other.before:
@@ -123,6 +128,15 @@ class Caller:
             else:
                 changed[name] = neighbour(changed[name], maker, scale)
         return msgspec.structs.replace(other, arguments=changed, origin=origin)
+
+    def _change(self, name: str, scale: Scale) -> str:
+        """A statement that changes an argument as an example does, or with other values."""
+        maker = self._maker
+        statement = maker.chance.choice(maker.pool.changes[name])
+        new = _variable(name, self.target)
+        if new != name:
+            statement = _renamed(statement, name, new)
+        return neighbour(statement, maker, scale) if maker.chance.random() < 0.6 else statement
 
     def case(self, one: Input) -> Case:
         """The input as something that runs."""

@@ -36,6 +36,8 @@ WAITS = 8.0  # a call that does not compute may take so many times as long
 _MOST_ITEMS = 50  # taken from a generator
 _MOST_PRINTED = 2_000
 _LEAST_MUTANT_S = 0.03
+_IMPORTS_S = 3.0  # of the processor, for what a call imports when it is first made; not the call's own time
+_IMPORTING = "<frozen importlib._bootstrap>"
 MUTANTS_S = 4.0  # of the processor, for all mutants of one case: slow calls meet as many as there is time for
 
 
@@ -210,8 +212,11 @@ class Runner:
 
 @contextlib.contextmanager
 def _limited(limit_s: float) -> Any:
-    def stop(number: int, frame: object) -> None:
-        raise TooLong
+    imports_until_s = time.process_time() + _IMPORTS_S
+
+    def stop(number: int, frame: types.FrameType | None) -> None:
+        if time.process_time() > imports_until_s or not _is_importing(frame):
+            raise TooLong
 
     signal.signal(signal.SIGPROF, stop)
     signal.signal(signal.SIGALRM, stop)
@@ -222,6 +227,12 @@ def _limited(limit_s: float) -> Any:
     finally:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _is_importing(frame: types.FrameType | None) -> bool:
+    while frame is not None and frame.f_code.co_filename != _IMPORTING:
+        frame = frame.f_back
+    return frame is not None
 
 
 def _call(code: types.CodeType, names: dict[str, Any]) -> tuple[str, object]:

@@ -11,7 +11,7 @@ import msgspec
 
 from codeworld.testgen.execution import Place
 from codeworld.testgen.placing import Placed
-from codeworld.testgen.project import Home
+from codeworld.testgen.project import Home, shadows_library
 from codeworld.verify import sandbox
 
 RUNS = 3
@@ -40,14 +40,12 @@ class Check(msgspec.Struct, frozen=True):
 def command_of(place: Place, home: Home, has_pytest: bool, tests: Sequence[str] = ()) -> list[str]:
     """The command that runs the file, or some of its tests, from the project's root."""
     relative = home.path.relative_to(place.root).as_posix()
-    path = [f"PYTHONPATH={home.python_path}"] if home.python_path else []  # as a shell takes it
     if has_pytest:
         plain = () if home.own_options else _PLAIN
         files = [f"{relative}::{one}" for one in tests] or [relative]
-        return [*path, place.python, "-m", "pytest", *plain, *files]
+        return [place.python, "-m", "pytest", *plain, *files]
     folder = Path(relative).parent.as_posix()
     return [
-        *path,
         place.python,
         "-m",
         "unittest",
@@ -56,6 +54,15 @@ def command_of(place: Place, home: Home, has_pytest: bool, tests: Sequence[str] 
         f"-t{folder}",
         f"-p{home.path.name}",
     ]
+
+
+def variables_of(place: Place, home: Home) -> dict[str, str]:
+    """What the command needs in its environment. Where a folder of the project is called as a module of Python's own
+    library, the root must not come first on the path, as it otherwise does: pytest itself would not start."""
+    if not home.python_path:
+        return {}
+    path = {"PYTHONPATH": home.python_path}
+    return path | ({"PYTHONSAFEPATH": "1"} if shadows_library(place.root) else {})
 
 
 def check(
@@ -98,14 +105,14 @@ def _run(
     has_pytest: bool,
     should_stop: Callable[[], bool],
 ) -> sandbox.Outcome:
-    command = command_of(place, msgspec.structs.replace(home, python_path=""), has_pytest, names)
+    command = command_of(place, home, has_pytest, names)
     return sandbox.run(
         [*command, *_QUIET] if has_pytest else command,
         project=place.root,
         changed={**place.changed, home.path: written.text},
         limits=sandbox.Limits(wall_s=_RUN_S, cpu_s=int(_RUN_S), memory_mb=4096),
         # Relative: the sandbox may run a copy of the project.
-        variables={"PYTHONPATH": home.python_path} if home.python_path else {},
+        variables=variables_of(place, home),
         should_stop=should_stop,
     )
 

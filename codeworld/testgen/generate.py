@@ -17,10 +17,10 @@ from codeworld.errors import CommandError
 from codeworld.testgen import doubts
 from codeworld.testgen.callers import callers_of
 from codeworld.testgen.cases import Generated, Kept, Untested
-from codeworld.testgen.checking import RUNS, check, command_of
+from codeworld.testgen.checking import RUNS, check, command_of, variables_of
 from codeworld.testgen.execution import CannotImport, Place, open_worker
 from codeworld.testgen.placing import Clash, Placed, placed
-from codeworld.testgen.pools import calls_in_repository, values_in_examples
+from codeworld.testgen.pools import calls_in_repository, read_examples
 from codeworld.testgen.project import Home, home_of, place_of
 from codeworld.testgen.suite import Builder, Plan, Propose, Suite
 from codeworld.testgen.target import Module, bindings, read_module, typing_imports
@@ -95,7 +95,7 @@ def _found(
     names |= {one.owner.rpartition(".")[2] for one in targets if one.owner}
     calls = calls_in_repository(names, place.root, place.file, module.text)
     plain = frozenset(one.name for target in targets for one in target.parameters if not one.annotated)
-    examples = values_in_examples(plain, place.file, module.text)
+    examples = read_examples(plain, place.file, module.text)
     typed = typing_imports(module.tree, place.package)
     with open_worker(place, wall_s=3 * total_s + 60, typed=typed, should_stop=should_stop) as worker:
         builder = Builder(module, worker, calls, propose, examples, callers)
@@ -168,7 +168,11 @@ def _generated(
         text=written.text,
         before=home.text,
         framework=home.style.framework,
-        command=tuple(command_of(place, home, found.has_pytest)),
+        # The variables as a shell takes them.
+        command=(
+            *(f"{name}={value}" for name, value in variables_of(place, home).items()),
+            *command_of(place, home, found.has_pytest),
+        ),
         kept=tuple(kept),
         summaries=suite.summaries,
         doubts=suite.doubts,

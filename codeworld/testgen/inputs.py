@@ -65,13 +65,14 @@ _FIXED: dict[str, tuple[str, ...]] = {
 
 class Pool(msgspec.Struct, frozen=True):
     """What the program and the repository offer: numbers, strings and bytes as values, whole expressions by
-    parameter."""
+    parameter, and by parameter calls that change what such an expression makes."""
 
     numbers: tuple[int, ...] = ()
     floats: tuple[float, ...] = ()
     strings: tuple[str, ...] = ()
     alphabet: str = ""  # single letters that the program compares with
     by_name: dict[str, tuple[str, ...]] = {}
+    changes: dict[str, tuple[str, ...]] = {}
 
 
 class Scale(msgspec.Struct, frozen=True):

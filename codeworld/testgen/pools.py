@@ -13,6 +13,8 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import msgspec
+
 from codeworld.context.ignore import IgnoreRules
 from codeworld.testgen.cases import Target
 from codeworld.testgen.expressions import filled
@@ -29,6 +31,19 @@ _BUILTINS = (
     "object", "sorted", "reversed", "zip", "enumerate", "map", "filter", "iter", "min", "max", "sum", "abs", "round",
 )  # fmt: skip
 _SET_IN_EXAMPLE = re.compile(r"^\s*>>> (\w+)\s*=(?!=)\s*(.+)$", re.M)
+_CHANGED_IN_EXAMPLE = re.compile(r"^\s*>>> ((\w+)\.(\w+)\(.*\))$", re.M)
+_MOST_CHANGES = 2  # by one method
+
+
+class Examples(msgspec.Struct, frozen=True):
+    """What doctests do with variables, by their names: what they set them to, and calls of their methods that stand
+    for themselves in a line, for what they change."""
+
+    values: dict[str, list[ast.expr]] = {}
+    changes: dict[str, list[ast.expr]] = {}
+
+
+NO_EXAMPLES = Examples()
 
 
 def pool_of(
@@ -37,10 +52,10 @@ def pool_of(
     tree: ast.Module,
     calls: Sequence[ast.Call],
     names: Collection[str] = (),
-    examples: Mapping[str, Sequence[ast.expr]] = {},
+    examples: Examples = NO_EXAMPLES,
 ) -> Pool:
-    """What the target's own body compares with and, of lesser weight, its module's constants, its calls and the values
-    that ``examples`` give to variables called as its parameters without annotation."""
+    """What the target's own body compares with and, of lesser weight, its module's constants, its calls and what
+    ``examples`` set variables to that are called as its parameters without annotation, and how they change them."""
     roots: list[ast.AST] = [function] if function is not None else []
     roots += [one for one in tree.body if isinstance(one, (ast.Assign, ast.AnnAssign))]
     constants = [
@@ -59,8 +74,19 @@ def pool_of(
         floats=tuple(dict.fromkeys(one for one in constants if isinstance(one, float)))[:20],
         strings=tuple(dict.fromkeys(strings))[:60],
         alphabet="".join(sorted(letters))[:30],
-        by_name=_by_name(target, calls, names, examples),
+        by_name=_by_name(target, calls, names, examples.values),
+        changes=_changes(target, names, examples.changes),
     )
+
+
+def _changes(
+    target: Target, names: Collection[str], changes: Mapping[str, Sequence[ast.expr]]
+) -> dict[str, tuple[str, ...]]:
+    known = [one.name for one in target.parameters if one.name in changes]
+    return {
+        name: tuple(dict.fromkeys(ast.unparse(one) for one in changes[name] if stands(one, {*names, name})))
+        for name in known
+    }
 
 
 def _by_name(
@@ -108,21 +134,43 @@ def stands(node: ast.expr, names: Collection[str]) -> bool:
     return all(one.id in inside for one in ast.walk(node) if isinstance(one, ast.Name))
 
 
-def values_in_examples(names: frozenset[str], file: Path, text: str) -> dict[str, list[ast.expr]]:
-    """What doctests set variables of these names to: in ``text``, the content of ``file``, and what is made in another
-    way in the modules beside it."""
+def read_examples(names: frozenset[str], file: Path, text: str) -> Examples:
+    """What doctests do with variables of these names: in ``text``, the content of ``file``, and what is made or changed
+    in another way in the modules beside it."""
     found = _set_in_examples(names, text)
+    changes: dict[str, dict[str, list[ast.expr]]] = {}
+    _changed_in_examples(names, text, changes)
     deadline_s = time.monotonic() + _READ_S
     for path in sorted(file.parent.glob("*.py"))[:_MOST_FILES]:
         if time.monotonic() > deadline_s:
             break
         if path != file:
             with contextlib.suppress(OSError, UnicodeDecodeError):
-                for name, values in _set_in_examples(names, path.read_text(encoding="utf-8")).items():
+                beside = path.read_text(encoding="utf-8")
+                for name, values in _set_in_examples(names, beside).items():
                     held = found.setdefault(name, [])
                     known = {_made_by(one) for one in held}
                     held += [one for by, one in {_made_by(o): o for o in values}.items() if by not in known]
-    return {name: values[: 2 * _MOST_CALLS] for name, values in found.items()}
+                _changed_in_examples(names, beside, changes)
+    return Examples(
+        {name: values[: 2 * _MOST_CALLS] for name, values in found.items()},
+        {
+            name: [one for few in by.values() for one in few][: 2 * _MOST_CALLS]
+            for name, by in changes.items()
+        },
+    )
+
+
+def _changed_in_examples(
+    names: frozenset[str], text: str, found: dict[str, dict[str, list[ast.expr]]]
+) -> None:
+    """Add calls of methods, by variable and method."""
+    for call, name, method in _CHANGED_IN_EXAMPLE.findall(text):
+        if name in names and len(call) <= _MOST_CHARS:
+            held = found.setdefault(name, {}).setdefault(method, [])
+            if len(held) < _MOST_CHANGES:
+                with contextlib.suppress(SyntaxError, ValueError):
+                    held.append(ast.parse(call, mode="eval").body)
 
 
 def _made_by(value: ast.expr) -> str:

@@ -69,6 +69,12 @@ def interpreter(root: Path) -> str:
     return sys.executable
 
 
+def shadows_library(root: Path) -> bool:
+    """Whether what lies in the root is imported instead of modules of Python's library, where the root comes first."""
+    names = {one.stem for one in root.iterdir() if one.suffix == ".py" or (one / "__init__.py").exists()}
+    return not names.isdisjoint(sys.stdlib_module_names - {"__main__", "test", "tests"})
+
+
 def home_of(place: Place, has_pytest: bool) -> Home:
     """Where and how to write. A file that tests the module is extended; else a new one, named as others here are."""
     files = [*_test_files(place.root)]

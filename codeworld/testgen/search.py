@@ -21,6 +21,7 @@ Arc = tuple[int | str, int]  # or an exception and the line of the file where it
 _BATCH = 24
 _FIRST = 12  # calls in the first batches, when hardly anything is known: also slow ones are noticed early
 _STALE = 1_500  # calls without anything new
+_QUESTION_S = 1.0  # what asking somebody else for inputs is thought to take, until it was done once
 _STALE_AT_END = 120  # when no mutant of the target is left
 _STALE_DEATHS = 40  # that did not end: no more of them
 
@@ -78,14 +79,19 @@ class Search:
         more: Callable[[], Sequence[Input]] = tuple,
     ) -> None:
         """Until ``deadline_s`` (monotonic), or nothing new comes. ``first`` are inputs that somebody wrote; ``more`` is
-        asked between batches."""
+        asked once nothing new has come for as long as a question takes: so it never costs much more than it spares."""
         waiting = [*first]
         stale = 0
+        idle_s, question_s = time.monotonic(), _QUESTION_S
         # One batch at least, however little time there is.
         while not self.calls or (time.monotonic() < deadline_s and stale < self._patience()):
             if should_stop():
                 return
-            waiting += more()
+            if time.monotonic() - idle_s >= question_s or stale >= _STALE // 2:
+                idle_s = time.monotonic()
+                waiting += more()
+                question_s = max(time.monotonic() - idle_s, _QUESTION_S)
+                idle_s = time.monotonic()
             size = _BATCH if self.calls > 2 * _FIRST else _FIRST
             while len(waiting) < size:
                 waiting.append(self._next())
@@ -95,6 +101,7 @@ class Search:
                 continue
             new = self._try(batch)
             stale = 0 if new else stale + len(batch)
+            idle_s = time.monotonic() if new else idle_s
             if self.died > _STALE_DEATHS and self.died * 2 > self.calls:
                 return
 

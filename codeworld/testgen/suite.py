@@ -20,7 +20,7 @@ from codeworld.testgen.expressions import shown
 from codeworld.testgen.inputs import Maker
 from codeworld.testgen.keep import Shrinker, chosen, confirmed, exclusive, without_needless
 from codeworld.testgen.mutants import mutants_of
-from codeworld.testgen.pools import pool_of, stands
+from codeworld.testgen.pools import NO_EXAMPLES, Examples, pool_of, stands
 from codeworld.testgen.search import Arc, Found, Goals, Search
 from codeworld.testgen.shapes import Shape
 from codeworld.testgen.target import Module, bindings, lines_of, preparing, read_module
@@ -63,7 +63,7 @@ class Builder:
         worker: Worker,
         calls: Mapping[str, Sequence[ast.Call]],
         propose: Propose | None,
-        examples: Mapping[str, Sequence[ast.expr]] = {},
+        examples: Examples = NO_EXAMPLES,
         callers: Mapping[str, Sequence[Target]] = {},
     ) -> None:
         self._callers, self._through = callers, Counter[str]()

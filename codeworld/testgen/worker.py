@@ -26,6 +26,7 @@ import types
 from typing import Any
 
 _HIGH = 200  # a number for a file that hardly any input is; the sandbox allows 256
+_IMPORTED = b"imported"  # begins a line that names modules that a call imported
 _HUNG_S = 3.0  # beyond what a call may take: then signals do not reach it
 
 
@@ -110,6 +111,7 @@ class Server:
             self._become_child(cases, writing, question)
         os.close(writing)
         answered, why, rest = 0, "", b""
+        imported: list[str] = []
         deadline_s = time.monotonic() + self._patience_s(question)
         while answered < len(cases):
             ready = select.select([reading], [], [], max(0.0, deadline_s - time.monotonic()))[0]
@@ -119,6 +121,9 @@ class Server:
                 break
             *lines, rest = (rest + data).split(b"\n")
             for line in lines:
+                if line.startswith(_IMPORTED):
+                    imported += line.decode().split()[1:]
+                    continue
                 self.answers.write(line.decode() + "\n")
                 answered += 1
                 if answered < len(cases):
@@ -137,6 +142,9 @@ class Server:
             self.answers.write(json.dumps({"died": why}) + "\n")
             answered += 1
         self.answers.flush()
+        for name in imported:  # once, instead of in every child
+            with contextlib.suppress(Exception, SystemExit):
+                importlib.import_module(name)
         return answered
 
     def _patience_s(self, question: dict[str, Any]) -> float:
@@ -156,6 +164,7 @@ class Server:
                 os.close(number)
             sys.argv[1:] = [] if question["trace"] else ["again"]  # what reads it does not do the same twice
             settled: set[int] = set()
+            known = set(sys.modules)
             with os.fdopen(high, "w") as out:
                 for case in cases:
                     runner = calls.Runner(self.base, self.file, self.limit_s, self.mutants)
@@ -163,6 +172,9 @@ class Server:
                         done = runner.run(case, folder, question, settled)
                     if question["every"]:
                         settled.clear()
+                    if new := [name for name in sys.modules if name not in known and _is_foreign(name)]:
+                        known.update(new)
+                        out.write(f"{_IMPORTED.decode()} {' '.join(new)}\n")
                     out.write(json.dumps(done) + "\n")
                     out.flush()
         finally:
@@ -189,6 +201,12 @@ def typing_names(names: dict[str, list[str]]) -> dict[str, Any]:
             else:
                 found[name] = held if attribute[0] == "=" else getattr(held, attribute)
     return found
+
+
+def _is_foreign(module: str) -> bool:
+    """Not the project's: importing it does not change what the target does."""
+    file = getattr(sys.modules.get(module), "__file__", None) or ""
+    return "site-packages" in file or not os.path.realpath(file).startswith(os.getcwd() + os.sep)
 
 
 def _is_same(one: str, file: str) -> bool:

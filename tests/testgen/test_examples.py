@@ -257,3 +257,20 @@ def test_what_draws_through_another_module_is_seeded(make: Make, root: Path) -> 
     tests = found.text.split("def test")[1:]
     assert {"random.seed(0)" in one for one in tests} == {True, False}
     assert run(found, root).returncode == 0
+
+
+def test_arguments_are_changed_as_examples_change_them(make: Make, root: Path) -> None:
+    (root / "nets.py").write_text(
+        'class Net:\n    """A net.\n\n    >>> net = Net()\n    >>> net.tie("a", "b")\n    """\n\n'
+        "    def __init__(self):\n        self.knots = set()\n\n"
+        "    def tie(self, one, other):\n        self.knots |= {one, other}\n"
+    )
+    text = (
+        "from nets import Net\n\n\ndef knots(net):\n    if len(net.knots) > 2:\n        return 3\n"
+        "    return len(net.knots)\n\n\nempty = Net()\n"
+    )
+    found = made(make(text, qualname="knots"))
+    assert "net.tie(" in found.text
+    (summary,) = found.summaries
+    assert summary.lines_run == summary.lines
+    assert run(found, root).returncode == 0

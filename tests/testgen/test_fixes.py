@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
 
-from benchmarks import testgen_functions
+from benchmarks import testgen_functions, testgen_pack
 from benchmarks.mine_fixes import Fix, changed_function, mine
 from benchmarks.testgen_fixes import Result, measure, row
 from tests.history import commit_each
@@ -88,3 +89,28 @@ def test_what_cannot_be_imported_is_left_out(repository: Path, tmp_path: Path) -
     assert found.verdict == "not imported"
     told = row("codeworld", "all", [found, Result("codeworld", "a/b", "c", "f", "revealed")])
     assert (told["fixes"], told["revealed"], told["not imported, left out"]) == (1, 1, 1)
+
+
+def test_a_packed_mirror_gives_the_same_files_without_git(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fixes = [*mine(repository, "a/b")]
+    git = ["git", f"--git-dir={repository}"]
+    with tarfile.open(tmp_path / "packed.tar.xz", "w:xz") as archive:
+        testgen_pack.pack(archive, "a/b", git, [one.commit for one in fixes])
+    with tarfile.open(tmp_path / "packed.tar.xz") as archive:
+        archive.extractall(tmp_path / "unpacked", filter="data")
+
+    def files(root: Path) -> dict[str, str]:
+        found = [one for one in root.rglob("*") if one.is_file()]
+        return {str(one.relative_to(root)): one.read_text() for one in found}
+
+    for one in fixes:
+        monkeypatch.setattr(testgen_functions, "MIRROR", tmp_path / "mirror")
+        testgen_functions.unpack("a/b", one.commit, tmp_path / "with")
+        monkeypatch.setattr(testgen_functions, "MIRROR", tmp_path / "unpacked")
+        monkeypatch.setenv("PATH", "")
+        testgen_functions.unpack("a/b", one.commit, tmp_path / "without")
+        monkeypatch.undo()
+        assert files(tmp_path / "with") == files(tmp_path / "without")
+        assert files(tmp_path / "without")["app.py"] == one.after

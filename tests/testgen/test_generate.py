@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import subprocess
 import sys
@@ -276,7 +277,7 @@ def test_hash_order_is_found_by_reruns(make: Make, root: Path) -> None:
 
 
 def test_the_models_calls_are_tried(root: Path) -> None:
-    """A door that no search opens in a second, and the model does."""
+    """A door that no search opens, and the model does once the search has got stuck."""
     text = (
         "import hashlib\n\n\ndef opens(word: str) -> bool:\n"
         f"    return hashlib.md5(word.encode()).hexdigest() == '{hashlib.md5(b'sesame').hexdigest()}'\n"
@@ -292,7 +293,7 @@ def test_the_models_calls_are_tried(root: Path) -> None:
         )
 
     propose = Proposer(text, infill)
-    settings = Settings(budget_s=1.0, runs=1)
+    settings = Settings(budget_s=5.0, runs=1)
     found = made(generate(root / "door.py", text, root, propose=propose, settings=settings))
     assert "sesame" in found.text
     assert asked[0].prefix.endswith("assert opens(")
@@ -309,3 +310,39 @@ def test_a_project_with_its_modules_in_src(make: Make, root: Path) -> None:
     found = made(make(CLAMP, name="src/shop.py"))
     assert "from shop import clamp" in found.text
     assert any(one.startswith("PYTHONPATH=src") for one in found.command)
+
+
+def test_a_folder_that_is_called_as_a_module_of_python(make: Make, root: Path) -> None:
+    for name in ("queue", "sort"):
+        (root / name).mkdir()
+    (root / "queue" / "__init__.py").write_text("raise ImportError\n")
+    found = made(make(CLAMP, name="sort/shop.py"))
+    assert "PYTHONSAFEPATH=1" in found.command
+    path = Path(found.path)
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(found.text)
+    environment = os.environ | dict(one.split("=", 1) for one in found.command if one.startswith("PYTHON"))
+    command = [sys.executable, "-B", "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)]
+    assert subprocess.run(command, cwd=root, env=environment, check=False).returncode == 0
+    hidden = [sys.executable, "-B", "-c", "import queue"]
+    assert subprocess.run(hidden, cwd=root, env=os.environ, check=False).returncode == 1
+    assert subprocess.run(hidden, cwd=root, env=environment, check=False).returncode == 0
+
+
+def test_what_is_imported_when_a_function_is_first_called_takes_none_of_its_time(
+    make: Make, root: Path
+) -> None:
+    """``slow`` needs more than a call may, and is no part of the project: imported once, not in every process."""
+    library = root / "lib" / "site-packages"
+    library.mkdir(parents=True)
+    (library / "slow.py").write_text(
+        "import time\n\nend = time.process_time() + 0.6\nwhile time.process_time() < end:\n    pass\n"
+    )
+    text = (
+        "import sys\n\nsys.path.append('lib/site-packages')\n\n\n"
+        "def double(number: int) -> int:\n    import slow\n\n    return 2 * number if slow.end else 0\n"
+    )
+    found = made(make(text, budget_s=8.0))
+    (summary,) = found.summaries
+    assert summary.lines_run == summary.lines
+    assert summary.tests >= 1

@@ -11,7 +11,7 @@ import pytest
 from codeworld.errors import BadInput
 from codeworld.testgen.inputs import Maker, Pool
 from codeworld.testgen.mutants import mutants_of
-from codeworld.testgen.pools import bound, calls_in_repository, pool_of, values_in_examples
+from codeworld.testgen.pools import bound, calls_in_repository, pool_of, read_examples
 from codeworld.testgen.project import home_of, place_of
 from codeworld.testgen.shapes import of_text
 from codeworld.testgen.target import (
@@ -292,10 +292,8 @@ def test_examples_are_read_here_first_and_beside(root: Path) -> None:
     (root / "other.py").write_text(
         '"""\n>>> a = 1\n>>> a=2\n>>> a = f(5)\n>>> b = [\n... 2]\n>>> c = f(3)\n"""\n'
     )
-    found = values_in_examples(
-        frozenset("abc"), root / "shop.py", '"""\n    >>> a = 4\n    >>> a = a + 1\n"""\n'
-    )
-    assert {name: [*map(ast.unparse, values)] for name, values in found.items()} == {
+    found = read_examples(frozenset("abc"), root / "shop.py", '"""\n    >>> a = 4\n    >>> a = a + 1\n"""\n')
+    assert {name: [*map(ast.unparse, values)] for name, values in found.values.items()} == {
         "a": ["4", "a + 1", "f(5)"],
         "c": ["f(3)"],
     }
