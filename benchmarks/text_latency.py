@@ -3,8 +3,9 @@
     python -m benchmarks.text_latency --mirrors DIR --out docs/results/text_latency
 
 Docstrings: one definition of each of ``--files`` held-out modules; with ``--model`` by the text model, where its
-weights are installed, or the code model. Commit messages, always without a model: the newest changes of a held-out repository with ``--lines`` changed lines or more, staged at once over the history before them. Seconds of
-the clock, and of the processor, children included, which say what it takes on a machine that does nothing else.
+weights are installed, or the code model. Commit messages, always without a model: the newest changes of a held-out
+repository with ``--lines`` changed lines or more, staged at once over the history before them. Seconds of the clock,
+and of the processor, children included, which say what it takes on a machine that does nothing else.
 """
 
 from __future__ import annotations
