@@ -30,7 +30,9 @@ class Dials(msgspec.Struct, frozen=True, kw_only=True):
     """How to sample: denoising steps, candidates, guidance (1: none; below it the source counts for less), and the
     diversity dial. ``temperature`` divides what the network adds to the posterior, ``length_temperature`` its logits of
     lengths: above 1 for weights that are surer than they are right. ``clearest``: the time (1: noise, 0: clean) at
-    which the last tokens are decided, instead of the network's own."""
+    which the last tokens are decided. Left out, it is 1 for networks that decide tokens one after the other: what is
+    not decided stays noise, for the less each token has made up its mind alone, the better the text (on held-out
+    docstrings BLEU 23.6, 24.7 and 26.1 at 0.5, 0.75 and 1: docs/results/text_twins.md)."""
 
     steps: int = 16
     count: int = 8
@@ -233,7 +235,7 @@ class Sampler:
     ) -> tuple[Tensor, Tensor] | None:
         """Deterministic steps down the learned levels (DDIM, Song et al. 2021) from ``noise`` [B, T, code_size]: ids
         and log-probabilities, [B, T] each. Nothing here waits for the device. Networks that know texts with decided
-        tokens decide the surest in each step, as the masked twin does, and the others go down to ``clearest``."""
+        tokens decide the surest in each step, as the masked twin does; the others go down to ``dials.clearest``."""
         network, ids, open_ = self.network, canvas.ids, ~canvas.given
         rows = network.codebook.rows()
         logprobs = torch.zeros(ids.shape, device=self.device)
@@ -259,10 +261,7 @@ class Sampler:
 
     def _clearest(self, dials: Dials) -> float:
         """The time at which the last tokens are decided."""
-        config = self.network.config
-        if dials.clearest is not None:
-            return dials.clearest
-        return config.clearest if config.decided else 0.0
+        return float(bool(self.network.config.decided)) if dials.clearest is None else dials.clearest
 
     def _drawn(self, logits: Tensor, diversity: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Tokens at temperature ``diversity`` (0: the likeliest) and their log-probabilities at temperature 1."""

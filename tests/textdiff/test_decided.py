@@ -89,7 +89,8 @@ def test_what_is_decided_stays_and_is_seen_by_its_id(
     monkeypatch.setattr(network, "noisy_input", watched)
     asked = sampler.read(["commit\nM a.py"], ["Add"])
     canvas = sampler.canvas(asked, 12, [0, 0])
-    written = sampler.denoise(canvas, Dials(steps=4), torch.randn(2, 12, network.config.code_size))
+    dials = Dials(steps=4, clearest=CONFIG.clearest)
+    written = sampler.denoise(canvas, dials, torch.randn(2, 12, network.config.code_size))
     assert written is not None
     prefix = int(canvas.given[0].sum())
     counts = [int(inputs[3][0].sum()) for inputs in seen]
@@ -102,6 +103,9 @@ def test_what_is_decided_stays_and_is_seen_by_its_id(
         torch.testing.assert_close(x[given], expected[given])
     assert (seen[0][1] > seen[-1][1]).all()
     assert (seen[-1][1] > network.schedule.gamma(torch.tensor(CONFIG.clearest))).all()
+    seen.clear()
+    sampler.denoise(canvas, Dials(steps=4), torch.randn(2, 12, network.config.code_size))
+    assert all((inputs[1] == seen[0][1]).all() for inputs in seen)
 
 
 def test_decided_neighbours_are_heeded(tmp_path: Path) -> None:

@@ -13,7 +13,11 @@ from textdiff.predict import Answer, Question
 
 def test_words_of_one_letter_and_usual_ones_are_words(tmp_path: Path) -> None:
     """Judged as the product judges: "a" is no fault, and neither is what the source or enough people say."""
-    example = {"task": "docstring", "source": "docstring\na.py: f\ndef f(): ...", "target": "Return a tidy list."}
+    example = {
+        "task": "docstring",
+        "source": "docstring\na.py: f\ndef f(): ...",
+        "target": "Return a tidy list.",
+    }
     with lzma.open(tmp_path / "shard-000.jsonl.xz", "wt") as out:
         out.writelines(json.dumps(example) + "\n" for _ in range(5))
     manifest = tmp_path / "manifest.tsv"
