@@ -69,7 +69,7 @@ class Writer:
         *,
         prefix: str = "",
         count: int | None = None,
-        steps: int = 8,
+        steps: int = 16,
         diversity: float | None = None,
         allowed: Callable[[str], bool] = anything,
         should_stop: Callable[[], bool] = lambda: False,
@@ -77,9 +77,9 @@ class Writer:
         """Different texts that ``allowed`` accepts, best first; none when ``should_stop`` said so.
 
         source: from ``textdiff.source``; its first line is the task. prefix: what the text begins with. diversity: the
-        amplitude of the noise; 0 gives one text. Where ``count`` and ``diversity`` are left out: two candidates at the
-        noise that a diffusion model was trained on, for a docstring in a second of a CPU; the likeliest words of an
-        autoregressive one, which are about as good as its best of eight (docs/results/text_twins.md). Raises ModelMissing, and CommandError when the
+        amplitude of the noise; 0 gives one text. Where ``count`` and ``diversity`` are left out: eight candidates at
+        the noise that a diffusion model was trained on; the likeliest words of an autoregressive one, which are about
+        as good as its best of eight (docs/results/text_dials.md). Raises ModelMissing, and CommandError when the
         weights are damaged.
         """
         import torch
@@ -94,7 +94,7 @@ class Writer:
         likeliest = sampler.network.config.kind == "autoregressive"
         dials = Dials(
             steps=steps,
-            count=(1 if likeliest else 2) if count is None else count,
+            count=(1 if likeliest else 8) if count is None else count,
             diversity=(0.0 if likeliest else 1.0) if diversity is None else diversity,
         )
         found = sampler.sample(asked, dials, generator, should_stop)
