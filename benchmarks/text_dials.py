@@ -30,7 +30,8 @@ _ORDERS = (1, 2)
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True):
-    """One file of predictions."""
+    """One file of predictions. ``kind``: the network's, and the time at which its last tokens were decided, where that
+    was said."""
 
     kind: str
     task: str
@@ -78,7 +79,7 @@ def self_bleu(texts: Sequence[str]) -> float | None:
 
 def measure(found: Answers) -> Setting:
     """The figures of one file."""
-    answers = [one for one in found.answers if one.texts]
+    answers, told = [one for one in found.answers if one.texts], found.dials.clearest
     candidates = [drawn(one) for one in answers]
     alike = [score for own in candidates if (score := self_bleu(own)) is not None]
     everything = [
@@ -86,7 +87,7 @@ def measure(found: Answers) -> Setting:
         for a, own in zip(answers, candidates, strict=True)
     ]
     return Setting(
-        kind=found.kind,
+        kind=found.kind if told is None else f"{found.kind} to {told:g}",
         task=answers[0].task,
         steps=found.dials.steps,
         diversity=found.dials.diversity,

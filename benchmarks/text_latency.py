@@ -2,9 +2,10 @@
 
     python -m benchmarks.text_latency --mirrors DIR --out docs/results/text_latency
 
-Docstrings: one definition of each of ``--files`` held-out modules, without a model. Commit messages: the newest changes
-of a held-out repository with ``--lines`` changed lines or more, staged at once over the history before them. Seconds of
-the clock, and of the processor, children included, which say what it takes on a machine that does nothing else.
+Docstrings: one definition of each of ``--files`` held-out modules; with ``--model`` by the text model, where its
+weights are installed, or the code model. Commit messages, always without a model: the newest changes of a held-out
+repository with ``--lines`` changed lines or more, staged at once over the history before them. Seconds of the clock,
+and of the processor, children included, which say what it takes on a machine that does nothing else.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def called(arguments: Sequence[str], folder: Path) -> tuple[float, float, str]:
     return round(seconds, 3), round(cpu_s, 3), done.stdout
 
 
-def docstrings(root: Path, repo: str, files: int, folder: Path) -> Iterator[Call]:
+def docstrings(root: Path, repo: str, files: int, folder: Path, model: bool) -> Iterator[Call]:
     """One definition in the middle of each of some modules."""
     listed = git.text(root, "ls-tree", "-r", "--name-only", "HEAD").splitlines()
     paths = [path for path in listed if path.endswith(".py") and "test" not in path]
@@ -68,7 +69,8 @@ def docstrings(root: Path, repo: str, files: int, folder: Path) -> Iterator[Call
         file = folder / Path(path).name
         file.write_text(text, encoding="utf-8")
         name = f"{file}:{names[len(names) // 2]}"
-        seconds, cpu_s, said = called(("docstring", name, "--private", "--json"), folder)
+        asked = ("docstring", name, "--private", "--json", *["--model"] * model)
+        seconds, cpu_s, said = called(asked, folder)
         yield Call("docstring", repo, text.count("\n"), seconds, cpu_s, said[:200])
 
 
@@ -100,7 +102,7 @@ def figures(calls: Sequence[Call]) -> Iterator[results.Figure]:
 
 
 class Report(msgspec.Struct):
-    """Every call; load: the machine's, of the last minutes when it ended."""
+    """Every call; load: the machine's when it ended, of the last minute and more."""
 
     calls: list[Call]
     load: tuple[float, float, float]
@@ -112,18 +114,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--repos", nargs="*", default=REPOSITORIES)
     parser.add_argument("--files", type=int, default=6, help="of each repository")
     parser.add_argument("--lines", type=int, default=5_000)
+    parser.add_argument("--model", action="store_true", help="docstrings by a model")
     parser.add_argument("--out", type=Path, help="stem of the two files of figures")
     given = parser.parse_args(arguments)
     calls: list[Call] = []
     for repo in given.repos:
         root = mirror(given.mirrors, repo).resolve()
         with tempfile.TemporaryDirectory() as folder:
-            calls += docstrings(root, repo, given.files, Path(folder))
+            calls += docstrings(root, repo, given.files, Path(folder), given.model)
             calls.append(commit_message(root, repo, given.lines, Path(folder)))
             print(json.dumps(msgspec.to_builtins(calls[-1])), file=sys.stderr, flush=True)
     load = os.getloadavg()
-    listed = [*figures(calls), results.Figure("load of the machine meanwhile, processes", round(load[2], 1))]
-    made = results.stamp("none: symbolic")
+    listed = [*figures(calls), results.Figure("load of the machine meanwhile, processes", round(load[0], 1))]
+    named = os.environ.get("CODEWORLD_TEXT_MODEL", "the bundled one")
+    made = results.stamp(f"{named}, for docstrings" if given.model else "none: symbolic")
     results.publish(given.out, "Waiting for texts", made, listed, Report(calls, load))
     return 0
 

@@ -95,7 +95,7 @@ class Tried(Sampler):
         for now, then in pairwise(network.schedule.levels(dials.steps)):
             z = torch.where(fixed, clean, z)
             gamma = now.expand(given.shape)
-            x = network.noisy_input(z, gamma, guess, given)
+            x = network.noisy_input(z, gamma, guess, given, canvas.ids)
             logits = self._unlike_neighbours(self.guided(x, canvas, network.posterior(z, gamma), dials))
             expected = logits.softmax(-1) @ rows
             guess = torch.where(fixed, 0.0, expected) if self.way.remember else guess

@@ -166,8 +166,9 @@ class Teller:
         self.commits = {one.repo: one.commit for one in read_manifest(manifest)}
         trained = [one for one in read_examples(shards, 0, 1) if one["task"] == task]
         self.nearest = Nearest((one["source"], one["target"]) for one in trained)
-        written = Counter(word for one in trained for word in set(_WORD.findall(one["target"].lower())))
-        self.english = {word for word, count in written.items() if count >= _USUAL}
+        written = Counter(word for one in trained for word in wording.words_of([one["target"]]))
+        usual = {word for word, count in written.items() if count >= _USUAL}
+        self.english = usual | wording.SMALL
 
     def rows(self, questions: Sequence[Question], answers: Mapping[str, Answered]) -> Iterator[Row]:
         """A row for each question and model, repository by repository; one without texts where there is no model."""
@@ -208,7 +209,7 @@ class Teller:
 
     def _written(self, row: Row, model: str, answer: Answer, one: Question, known: Vocabulary) -> Row:
         """The row with what a model wrote."""
-        words = self.english | {word.lower() for word in bag(one.source)}
+        words = self.english | wording.words_of([one.source])
         return msgspec.structs.replace(
             row,
             model=model,

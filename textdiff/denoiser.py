@@ -162,16 +162,15 @@ class TextNetwork(nn.Module):
             return after
         return before + F.dropout(after - before, self.dropout)
 
-    def noisy_input(self, z: Tensor, gamma: Tensor, guess: Tensor, given: Tensor) -> Tensor:
+    def noisy_input(self, z: Tensor, gamma: Tensor, guess: Tensor, given: Tensor, ids: Tensor) -> Tensor:
         """The decoder's input [B, T, width] for noisy rows z and the last guess of the clean ones, both [B, T,
-        code_size], at levels gamma [B, T]; where given, bool [B, T], z is the clean row of a token that is
-        decided."""
+        code_size], at levels gamma [B, T]; where given, bool [B, T], a token is decided and comes in as the twins'
+        do, by its id [B, T]."""
         rates = torch.exp(torch.linspace(0, 5, WAVES, device=gamma.device)) / 20
         angle = gamma[..., None] * rates
         told = self.level(torch.cat((angle.cos(), angle.sin()), dim=-1))
-        told = torch.where(given[..., None], self.given.to(told.dtype), told)
-        x: Tensor = self.noisy(z) + self.guess(guess) + told
-        return x
+        x = self.noisy(z) + self.guess(guess) + told
+        return torch.where(given[..., None], self.embedding(ids) + self.given, x)
 
     def posterior(self, z: Tensor, gamma: Tensor) -> Tensor:
         """z scaled so that its inner products with the codebook's rows are the exact log-odds of the tokens given z

@@ -102,7 +102,7 @@ def _looks(
         gamma = network.schedule.gamma(torch.tensor(time, device=clean.device)).expand(clean.shape[:2])
         alpha, sigma = (one[..., None] for one in alpha_sigma(gamma))
         z = alpha * clean + sigma * noise
-        x = network.noisy_input(z, gamma, torch.zeros_like(z), canvas.given)
+        x = network.noisy_input(z, gamma, torch.zeros_like(z), canvas.given, canvas.ids)
         for dials in settings:
             found = sampler.guided(x, canvas, network.posterior(z, gamma), dials)
             yield dials, found[0, : len(wanted)]

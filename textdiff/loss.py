@@ -198,25 +198,40 @@ class Objective(nn.Module):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         network = self.network
         rows = network.codebook.rows()
+        times, weight = (
+            self._times(targets),
+            targets.weight,
+        )  # the schedule learns from texts that are noisy as a whole
+        if network.config.decided:
+            targets, times, weight = self._partly_decided(targets, times)
         clean = F.embedding(targets.ids, rows)
-        gamma = network.schedule.gamma(self._times(targets))
+        gamma = network.schedule.gamma(times)
         alpha, sigma = (a[..., None] for a in alpha_sigma(gamma))
-        noisy = alpha * clean + sigma * torch.randn_like(clean)
-        z = torch.where(targets.given[..., None], clean, noisy)
+        z = alpha * clean + sigma * torch.randn_like(clean)
         posterior = network.posterior(z, gamma)
 
         def states(guess: Tensor) -> Tensor:
-            x = network.noisy_input(z, gamma, guess, targets.given).to(dtype)
+            x = network.noisy_input(z, gamma, guess, targets.given, targets.ids).to(dtype)
             return network.decode(x, targets.position, seen.layers, write)
 
         guess = torch.zeros_like(z)
         if self.passes.random() < 0.5 or not self.training:
             # Not under no_grad: that would be one more graph to compile.
-            found = self._expected(states(guess).detach(), posterior, seen.sources, targets)
-            guess = torch.where(targets.given[..., None], guess, found)
+            guess = self._expected(states(guess).detach(), posterior, seen.sources, targets)
         scale = targets.weight / targets.weight.sum().clamp(min=1e-6)
         token, nats = self._cross_entropy(states(guess), posterior, seen, targets, scale)
-        return token, {"schedule": 0.1 * network.schedule.misfit(gamma, nats, targets.weight)}
+        return token, {"schedule": 0.1 * network.schedule.misfit(gamma, nats, weight)}
+
+    def _partly_decided(self, targets: Targets, times: Tensor) -> tuple[Targets, Tensor, Tensor]:
+        """With tokens decided in the configured share of texts, at a rate drawn for each text; times of the others of
+        such a text; and the weights of the tokens of texts that are noisy as a whole."""
+        config = self.network.config
+        partly = self._of_texts(targets, torch.rand_like(times)) < config.decided
+        rate = self._of_texts(targets, torch.rand_like(times))
+        decided = partly & (torch.rand_like(times) < rate) & ~targets.given
+        changed = targets._replace(given=targets.given | decided, weight=targets.weight * ~decided)
+        times = torch.where(partly, config.clearest + (1 - config.clearest) * times, times)
+        return changed, times, targets.weight * ~partly
 
     @torch.no_grad()
     def _expected(self, states: Tensor, posterior: Tensor, sources: Sources, targets: Targets) -> Tensor:
@@ -238,12 +253,16 @@ class Objective(nn.Module):
             pointed.append(scores.softmax(-1) @ F.embedding(ids, rows))
         return (1 - gate) * found + gate * torch.stack(pointed)
 
-    @staticmethod
-    def _times(targets: Targets) -> Tensor:
+    @classmethod
+    def _times(cls, targets: Targets) -> Tensor:
         """One time per example and copy, told to each of its tokens, [B, copies * T]."""
         rows, width = targets.group.shape
-        times = spread_times((rows, width), targets.group.device)
-        return torch.gather(times, 1, targets.group.clamp(min=0) % width)
+        return cls._of_texts(targets, spread_times((rows, width), targets.group.device))
+
+    @staticmethod
+    def _of_texts(targets: Targets, values: Tensor) -> Tensor:
+        """One of the values of its row for each example and copy, [B, copies * T]."""
+        return torch.gather(values, 1, targets.group.clamp(min=0) % targets.group.shape[1])
 
     def _masked(
         self, seen: Seen, targets: Targets, write: Attend, dtype: torch.dtype

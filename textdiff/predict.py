@@ -111,6 +111,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--guidance", type=float, default=1.0)
     parser.add_argument("--temperature", type=float, default=1.0)
     parser.add_argument("--length-temperature", type=float, default=1.0)
+    parser.add_argument("--clearest", type=float, help="time at which the last tokens are decided")
     parser.add_argument("--count", type=int, default=8)
     parser.add_argument("--limit", type=int, help="questions of each set, evenly spread")
     parser.add_argument("--every", type=int, default=1, help="take one of so many questions")
@@ -135,6 +136,7 @@ def main(arguments: list[str] | None = None) -> int:
                     diversity=diversity,
                     temperature=given.temperature,
                     length_temperature=given.length_temperature,
+                    clearest=given.clearest,
                 )
                 begin = time.monotonic()
                 found = list(answers(sampler, questions, dials, given.batch))

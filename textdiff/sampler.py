@@ -29,7 +29,10 @@ from textdiff.stream import tokenise
 class Dials(msgspec.Struct, frozen=True, kw_only=True):
     """How to sample: denoising steps, candidates, guidance (1: none; below it the source counts for less), and the
     diversity dial. ``temperature`` divides what the network adds to the posterior, ``length_temperature`` its logits of
-    lengths: above 1 for weights that are surer than they are right."""
+    lengths: above 1 for weights that are surer than they are right. ``clearest``: the time (1: noise, 0: clean) at
+    which the last tokens are decided. Left out, it is 1 for networks that decide tokens one after the other: what is
+    not decided stays noise, for the less each token has made up its mind alone, the better the text (on held-out
+    docstrings BLEU 23.6, 24.7 and 26.1 at 0.5, 0.75 and 1: docs/results/text_twins.md)."""
 
     steps: int = 16
     count: int = 8
@@ -37,6 +40,7 @@ class Dials(msgspec.Struct, frozen=True, kw_only=True):
     diversity: float = 1.0
     temperature: float = 1.0
     length_temperature: float = 1.0
+    clearest: float | None = None
 
 
 class Candidate(NamedTuple):
@@ -230,26 +234,34 @@ class Sampler:
         self, canvas: Canvas, dials: Dials, noise: Tensor, should_stop: Callable[[], bool] = lambda: False
     ) -> tuple[Tensor, Tensor] | None:
         """Deterministic steps down the learned levels (DDIM, Song et al. 2021) from ``noise`` [B, T, code_size]: ids
-        and log-probabilities, [B, T] each. Nothing here waits for the device."""
-        network, given = self.network, canvas.given
+        and log-probabilities, [B, T] each. Nothing here waits for the device. Networks that know texts with decided
+        tokens decide the surest in each step, as the masked twin does; the others go down to ``dials.clearest``."""
+        network, ids, open_ = self.network, canvas.ids, ~canvas.given
         rows = network.codebook.rows()
-        clean, fixed = F.embedding(canvas.ids, rows), given[..., None]
+        logprobs = torch.zeros(ids.shape, device=self.device)
         z = dials.diversity * noise
-        guess = torch.zeros_like(clean)
-        logits = torch.empty(0)
-        for now, then in pairwise(network.schedule.levels(dials.steps)):
+        guess = torch.zeros_like(z)
+        for step, (now, then) in enumerate(
+            pairwise(network.schedule.levels(dials.steps, self._clearest(dials)))
+        ):
             if should_stop():
                 return None
-            z = torch.where(fixed, clean, z)
-            gamma = now.expand(given.shape)
-            x = network.noisy_input(z, gamma, guess, given)
+            gamma = now.expand(ids.shape)
+            x = network.noisy_input(z, gamma, guess, ~open_, ids)
             logits = self.guided(x, canvas, network.posterior(z, gamma), dials)
-            expected = logits.softmax(-1) @ rows
-            guess = torch.where(fixed, torch.zeros_like(expected), expected)
+            shares = logits.softmax(-1)
+            guess = shares @ rows
+            found, best = shares.max(-1)
+            ids, logprobs = torch.where(open_, best, ids), torch.where(open_, found.log(), logprobs)
             (alpha, sigma), (alpha_then, sigma_then) = alpha_sigma(now), alpha_sigma(then)
-            z = alpha_then * expected + sigma_then * (z - alpha * expected) / sigma
-        logprobs, best = logits.log_softmax(-1).max(-1)
-        return torch.where(given, canvas.ids, best), torch.where(given, 0.0, logprobs)
+            z = alpha_then * guess + sigma_then * (z - alpha * guess) / sigma
+            if network.config.decided:
+                open_ = unsure(open_, logprobs, dials.steps - step)
+        return ids, logprobs
+
+    def _clearest(self, dials: Dials) -> float:
+        """The time at which the last tokens are decided."""
+        return float(bool(self.network.config.decided)) if dials.clearest is None else dials.clearest
 
     def _drawn(self, logits: Tensor, diversity: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
         """Tokens at temperature ``diversity`` (0: the likeliest) and their log-probabilities at temperature 1."""
@@ -270,9 +282,7 @@ class Sampler:
             logits = self.guided(x, canvas, None, dials)
             drawn, chosen = self._drawn(logits, dials.diversity, generator)
             ids, logprobs = torch.where(masked, drawn, ids), torch.where(masked, chosen, logprobs)
-            left = masked.sum(1, keepdim=True) * (dials.steps - 1 - step) // (dials.steps - step)
-            order = torch.where(masked, logprobs, torch.inf).argsort(1).argsort(1)
-            masked = masked & (order < left)
+            masked = unsure(masked, logprobs, dials.steps - step)
         return ids, logprobs
 
     def _left_to_right(
@@ -300,6 +310,14 @@ class Sampler:
             ended = ended | (drawn == END)
             ids = torch.cat((ids, drawn[:, None]), dim=1)
         return ids[:, 1:], logprobs
+
+
+def unsure(undecided: Tensor, logprobs: Tensor, steps: int) -> Tensor:
+    """Which tokens, of those that are not decided yet, bool [B, T], are left to the next of so many ``steps``: all but
+    the surest (Chang et al. 2022, MaskGIT)."""
+    left = undecided.sum(1, keepdim=True) * (steps - 1) // steps
+    order = torch.where(undecided, logprobs, torch.inf).argsort(1).argsort(1)
+    return undecided & (order < left)
 
 
 def allotted(probabilities: Sequence[float], count: int, prefix: int) -> list[tuple[int, int]]:

@@ -49,9 +49,9 @@ class Schedule(nn.Module):
         fitted = self.height * torch.exp(-torch.exp((self.location - gamma) / self.log_scale.exp()))
         return (weight * (fitted - nats.detach()).square()).sum() / weight.sum().clamp(min=1)
 
-    def levels(self, steps: int) -> Tensor:
-        """steps + 1 levels from noise to nearly clean, at even times."""
-        return self.gamma(torch.linspace(1, 0, steps + 1, device=self.location.device))
+    def levels(self, steps: int, last: float = 0.0) -> Tensor:
+        """steps + 1 levels from noise to the time ``last`` (0: nearly clean), at even times."""
+        return self.gamma(torch.linspace(1, last, steps + 1, device=self.location.device))
 
 
 def spread_times(shape: tuple[int, ...], device: torch.device) -> Tensor:

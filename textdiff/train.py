@@ -1,8 +1,8 @@
 """``python -m textdiff.train CONFIG``: the code world model's trainer (``codeworld.training.train``) on text rows.
 
 Under ``torchrun`` it runs on as many GPUs as it is given. ``--kind`` trains a twin of the same size on the same data
-for the same time, ``--dropout``, ``--pointer-size`` and ``--layers`` one that differs in that. ``--export`` writes the
-int8 weights of a checkpoint instead.
+for the same time, ``--dropout``, ``--pointer-size``, ``--decided`` and ``--layers`` one that differs in that.
+``--export`` writes the int8 weights of a checkpoint instead.
 """
 
 from __future__ import annotations
@@ -161,6 +161,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--max-steps", type=int, help="instead of the configuration's")
     parser.add_argument("--dropout", type=float, help="instead of the configuration's")
     parser.add_argument("--pointer-size", type=int, help="instead of the configuration's; 0: no pointer")
+    parser.add_argument("--decided", type=float, help="instead of the configuration's; 0: no token is")
     parser.add_argument(
         "--layers", type=int, help="of encoder and decoder each, instead of the configuration's"
     )
@@ -173,7 +174,7 @@ def main(arguments: list[str] | None = None) -> None:
         return
     config = load_config(given.config, TextTrainConfig)
     names = ("initial", "output", "minutes", "corpus", "watched", "max_steps", "rows_per_step", "dropout")
-    sizes = {"kind": given.kind, "pointer_size": given.pointer_size}
+    sizes = {"kind": given.kind, "pointer_size": given.pointer_size, "decided": given.decided}
     sizes |= {"encoder_layers": given.layers, "decoder_layers": given.layers}
     model = msgspec.structs.replace(config.model, **{k: v for k, v in sizes.items() if v is not None})
     changes = {name: getattr(given, name) for name in names if getattr(given, name) is not None}
