@@ -50,7 +50,7 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True):
     revisions: int = 3  # of each
 
 
-CPU = Profile(window=640, outline=128, jump=128, suffix=64, chunk=128)
+CPU = Profile(window=640, outline=128, jump=128, suffix=128, chunk=128)
 GPU = Profile(window=1024, jump=256, suffix=128, chunk=1024, edited=2)
 
 
