@@ -10,17 +10,19 @@
 #                        fails it goes on, once, from what it saved last
 #   await PATH S         wait until PATH (below the lease's folder) is there, S seconds at most
 #   follow T             wait until T seconds after setup began, or until nothing runs; the last figures
-#   ship NAME CHECKPOINT A B    parts A to B (0-7) of runs/NAME/CHECKPOINT (latest or final), exported to int8, to $OUT
+#   exported NAME CHECKPOINT    runs/NAME/CHECKPOINT (latest or final) as int8, for bring: the last step of a plan's training
+#   bring T              follow T, then to $OUT: of exported weights what has not been brought yet, as much as one call holds;
+#                        else logs. Every call after the uploads is this one: whatever ends late still comes home
 #   generate GPU NAME CHECKPOINT HOLES PARTS [option...]    candidates for holes, several processes on one GPU
 #   texts DIR            DIR/{train,watched,evaluation}: parts of the text corpus; all of them before "text"
 #   text GPU NAME MIN CONFIG [option...]    a text run on one GPU, from initial/: runs/NAME
 #   predict GPU NAME EVERY [option...]      texts for one of EVERY held-out examples, by runs/NAME/best
-#   shiptext NAME        runs/NAME/best (or final, where nothing was watched), exported to int8, to $OUT
+#   exportedtext NAME    runs/NAME/best (or final, where nothing was watched) as int8, for bring
 #   logs                 logs, candidates and predicted texts to $OUT
 set -u
 W=${LEASE:-/tmp/lease}
 export PYTHONPATH=$W/code:$W/site PYTHONUNBUFFERED=1 TOKENIZERS_PARALLELISM=false TORCHINDUCTOR_CACHE_DIR=$W/inductor
-mkdir -p "$W"/{code,initial,corpus,holes,parts,text,logs,runs,candidates,predictions}
+mkdir -p "$W"/{code,initial,corpus,holes,parts,text,logs,runs,candidates,predictions,out}
 
 setup() {
   date +%s > "$W/began"
@@ -65,16 +67,26 @@ follow() {
   nvidia-smi --query-gpu=utilization.gpu,clocks.sm,power.draw,temperature.gpu,clocks_event_reasons.active --format=csv,noheader
   grep -h throttled /sys/fs/cgroup/cpu.stat; uptime; wc -l "$W"/candidates/* 2> /dev/null | tail -n 1
 }
-ship() {
-  local made=$W/ship-$1-$2 part
-  [ ! "$W/runs/$1/$2" -nt "$made" ] || rm -rf "$made" # saved again since
-  [ -d "$made" ] || CUDA_VISIBLE_DEVICES='' python3 -c "
+exported() {
+  local made=$W/ship-$1-$2
+  CUDA_VISIBLE_DEVICES='' python3 -c "
 from pathlib import Path
 from codeworld.model import checkpoint
-checkpoint.export(Path('$W/runs/$1/$2'), Path('$made.new'))
-Path('$made.new').rename('$made')"
-  for part in $(seq "$3" "$4"); do cp "$made/model-$part.safetensors" "$OUT/"; done
-  cp "$made/config.json" "$OUT/"
+checkpoint.export(Path('$W/runs/$1/$2'), Path('$made.new'))" && rm -rf "$made" && mv "$made.new" "$made"
+}
+bring() {
+  follow "$1"
+  local file sent size count=0 left=60000000 # 8 files and 64 MiB are what a call brings
+  for file in "$W"/ship-*[!w]/*; do          # not what is still being written (.new)
+    sent=$W/sent/${file#"$W"/}
+    [ "$file" -nt "$sent" ] || continue
+    size=$(stat -c %s "$file")
+    [ "$count" -lt 8 ] && [ "$size" -le "$left" ] || break
+    count=$((count + 1)) left=$((left - size))
+    mkdir -p "$OUT/$(basename "${file%/*}")" "${sent%/*}"
+    cp "$file" "$OUT/$(basename "${file%/*}")/" && touch "$sent"
+  done
+  [ "$count" -gt 0 ] || logs
 }
 generate() {
   local gpu=$1 name=$2 checkpoint=$3 holes=$4 parts=$5 part
@@ -100,11 +112,10 @@ predict() {
   CUDA_VISIBLE_DEVICES=$gpu setsid nohup python3 -m textdiff.predict "$(best "$name")" "$W/predictions/$name" \
     "$W"/text/evaluation/text-{docstring,commit}.jsonl --every "$every" "$@" > "$W/logs/predict-$name.log" 2>&1 < /dev/null &
 }
-shiptext() {
-  rm -rf "$W/ship-$1"
-  CUDA_VISIBLE_DEVICES='' python3 -m textdiff.train "$(best "$1")" --export "$W/ship-$1"
-  cp "$W/ship-$1"/* "$OUT/"
+exportedtext() {
+  CUDA_VISIBLE_DEVICES='' python3 -m textdiff.train "$(best "$1")" --export "$W/ship-$1.new" && rm -rf "$W/ship-$1" \
+    && mv "$W/ship-$1.new" "$W/ship-$1"
 }
-logs() { tar cJf "$OUT/logs.tar.xz" -C "$W" logs candidates predictions $(cd "$W" && ls runs/*/log.jsonl *.toml); }
+logs() { tar cJf "$OUT/logs.tar.xz" -C "$W" logs candidates predictions out $(cd "$W" && ls runs/*/log.jsonl *.toml); }
 
 [ "${BASH_SOURCE[0]}" != "$0" ] || "$@"
