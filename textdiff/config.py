@@ -38,14 +38,12 @@ class TextConfig(msgspec.Struct, frozen=True, kw_only=True):
     decoder_layers: int = 6
     vocabulary: int = 16384
     code_size: int = 128  # dimensions in which tokens are noised
-    decided: float = (
-        0.0  # share of texts that are met in training with some of their tokens decided; above 0 the
-    )
-    # sampler decides the surest tokens first, instead of all at the end
-    clearest: float = (
-        0.5  # time down to which the others of such a text are noisy: below it a token can be read off
-    )
-    # its own noise (Ye et al. 2023, DINOISER), and no longer heeds what stands beside it
+    # Share of texts that are met in training with some of their tokens decided; above 0 the sampler decides the surest
+    # tokens first, instead of all at the end.
+    decided: float = 0.0
+    # Time down to which the others of such a text are noisy: below it a token can be read off its own noise (Ye et al.
+    # 2023, DINOISER), and no longer heeds what stands beside it.
+    clearest: float = 0.5
     pointer_size: int = (
         0  # of the queries that point at the source's tokens (``textdiff.pointer``); 0: it does not
     )

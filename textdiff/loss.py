@@ -198,10 +198,8 @@ class Objective(nn.Module):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         network = self.network
         rows = network.codebook.rows()
-        times, weight = (
-            self._times(targets),
-            targets.weight,
-        )  # the schedule learns from texts that are noisy as a whole
+        # The schedule learns from texts that are noisy as a whole.
+        times, weight = self._times(targets), targets.weight
         if network.config.decided:
             targets, times, weight = self._partly_decided(targets, times)
         clean = F.embedding(targets.ids, rows)
