@@ -7,11 +7,9 @@ the end in one move.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import os
 import time
-import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -25,6 +23,7 @@ from codeworld.errors import BadInput
 from codeworld.ranking import rank
 from codeworld.syntax import names
 from codeworld.syntax.document import Document
+from codeworld.syntax.trees import parsed
 
 # Second choices that are compared: of MBPP's holes with one line missing, 42 % are filled rightly with, 37 % without.
 ALTERNATIVES = 8
@@ -136,11 +135,8 @@ def _doubts(hole: Hole, texts: Iterable[str]) -> dict[str, float]:
 
 
 def _doubt(hole: Hole, text: str) -> float:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(hole.prefix + text + hole.suffix)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parsed(hole.prefix + text + hole.suffix)
+    if tree is None:
         return _UNDEFINED_NATS
     unused = set[str]().union(*names.unused(tree).values())
     return _UNUSED_NATS * len(unused) + _UNDEFINED_NATS * len(names.undefined(tree))

@@ -16,12 +16,13 @@ import ast
 import inspect
 import re
 import textwrap
-import warnings
 from collections.abc import Iterator, Sequence
 from itertools import islice, zip_longest
 from typing import Final, Literal
 
 import msgspec
+
+from codeworld.syntax.trees import parsed
 
 Task = Literal["docstring", "commit", "body", "text", "continue"]
 
@@ -106,11 +107,8 @@ def text_source(keyword: str, previous: str = "") -> str:
 def definitions(text: str, *, documented_only: bool = False) -> Iterator[Definition]:
     """Functions and classes of a file in order; nothing when it does not parse. A definition whose docstring stands on
     its header's line is left out, with ``documented_only`` (a quarter of the time) also one that has none."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+    tree = parsed(text)
+    if tree is None:
         return
     yield from _walk(tree, "", text.split("\n"), documented_only)
 

@@ -17,11 +17,11 @@ import msgspec
 
 from codeworld.canvas import Reject
 from codeworld.repair.edits import Fix, Proposal, apply
-from codeworld.repair.localise import fault
 from codeworld.repair.places import gain
 from codeworld.repair.rank import Infill
 from codeworld.repair.verify import Judge, Observer, Screener, check
 from codeworld.syntax.names import unused
+from codeworld.syntax.trees import parsed
 
 _BATCH = 16  # programs that are judged together
 _LEAST_LIKELY = 32  # of those that satisfy all examples, when one of the first passes
@@ -164,7 +164,8 @@ def _mass(proposals: Iterable[Proposal]) -> float:
 def _scores(text: str, passed: Sequence[Candidate], trial: Trial) -> list[float]:
     """By prior, by what is left that nobody reads and, for the best ones, by what the reader thinks of the whole
     program."""
-    before = unused(ast.parse(text)) if fault(text) is None else None
+    tree = parsed(text)
+    before = None if tree is None else unused(tree)
     scores = [-one.proposal.cost - _UNUSED * _left_unused(before, one.text) for one in passed]
     if trial.infill is None or len(passed) < 2:
         return scores

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import ast
-import warnings
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Protocol
 
 from codeworld.canvas import Reject
 from codeworld.syntax.names import undefined
+from codeworld.syntax.trees import parsed
 from codeworld.verify.trace import Trace
 
 # Which of some programs pass the tests. Called with few programs at a time, best first.
@@ -38,7 +37,7 @@ class Screener(Protocol):
 
 def check(before: str, after: str) -> tuple[str, ...] | Reject:
     """The names of the checks passed. Reasons: "parse", "undefined-name"."""
-    tree = _parse(after)
+    tree = parsed(after)
     if tree is None:
         return Reject("parse")
     old = _undefined(before)
@@ -50,14 +49,5 @@ def check(before: str, after: str) -> tuple[str, ...] | Reject:
 
 @lru_cache(maxsize=2)  # hundreds of proposals change the same text
 def _undefined(text: str) -> frozenset[str] | None:
-    tree = _parse(text)
+    tree = parsed(text)
     return None if tree is None else frozenset(undefined(tree))
-
-
-def _parse(text: str) -> ast.Module | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None

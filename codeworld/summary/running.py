@@ -8,8 +8,9 @@ from collections.abc import Iterator
 
 from codeworld.summary.facts import Citation
 from codeworld.summary.packaging import toml
-from codeworld.summary.setup_files import ini, parsed
+from codeworld.summary.setup_files import ini
 from codeworld.summary.sources import Sources
+from codeworld.syntax.trees import parsed
 
 Command = tuple[str, Citation]
 

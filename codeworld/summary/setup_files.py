@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import ast
 import re
-import warnings
 from collections.abc import Iterator
 from typing import NamedTuple
+
+from codeworld.syntax.trees import parsed
 
 _ROWS = {"name": "name", "description": "description", "python_requires": "python"}
 
@@ -79,16 +80,6 @@ class _Text(NamedTuple):
 
 
 _Literal = _Text | list["_Literal"] | dict[str, "_Literal"]
-
-
-def parsed(text: str) -> ast.Module | None:
-    """The syntax tree of a Python file, None for what Python itself would not take."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of the file's own escapes
-            return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def setup_py(text: str) -> list[Value] | None:

@@ -48,6 +48,15 @@ class Place(msgspec.Struct, frozen=True):
     changed: dict[Path, str] = {}
 
     @property
+    def told(self) -> dict[str, object]:
+        """What a process of the sandbox, which may run a copy, has to know to import the module."""
+        return {
+            "file": os.path.relpath(self.file, self.root),
+            "module": self.module,
+            "paths": [os.path.relpath(path, self.root) for path in self.paths],
+        }
+
+    @property
     def package(self) -> str:
         """What relative imports of the module start from, "" outside of packages."""
         return self.module if self.file.name == "__init__.py" else self.module.rpartition(".")[0]
@@ -152,9 +161,7 @@ def open_worker(
     """A process that has imported the module and, as far as they are there, its ``target.typing_imports``. Raises
     CannotImport; OSError when nothing can be started."""
     plan = {
-        "file": os.path.relpath(place.file, place.root),  # the sandbox may run a copy
-        "module": place.module,
-        "paths": [os.path.relpath(path, place.root) for path in place.paths],
+        **place.told,
         "names": NAMES,
         "typed": typed,
         "call_s": CALL_S,

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import random
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -61,9 +60,7 @@ class Observing:
         question = {
             "programs": programs,
             "calls": self._calls,
-            "paths": [os.path.relpath(path, place.root) for path in place.paths],
-            "file": os.path.relpath(place.file, place.root),
-            "module": place.module,
+            **place.told,
         }
         done = sandbox.run(
             [place.python, "-B", str(_SCRIPT), _QUESTION],

@@ -8,7 +8,6 @@ import copy
 import os
 import re
 import time
-import warnings
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import msgspec
 
 from codeworld.context.ignore import IgnoreRules
+from codeworld.syntax.trees import parsed
 from codeworld.testgen.cases import Target
 from codeworld.testgen.expressions import filled
 from codeworld.testgen.inputs import Pool
@@ -238,11 +238,8 @@ def python_files(root: Path, deadline_s: float) -> Iterator[Path]:
 
 def _calls(text: str, names: frozenset[str]) -> Iterator[ast.Call]:
     """Calls of what is called so; variables that their function sets once are replaced by what they are set to."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    tree = parsed(text)
+    if tree is None:
         return
     inner = [one for one in ast.walk(tree) if isinstance(one, (ast.FunctionDef, ast.AsyncFunctionDef))]
     seen: set[ast.AST] = set()

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import ast
 import json
-import os
 import time
-import warnings
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from codeworld.syntax.trees import parsed
 from codeworld.testgen.execution import Place
 from codeworld.testgen.expressions import is_literal
 from codeworld.testgen.observation_worker import MARK
@@ -71,9 +70,7 @@ class Screen:
         question = {
             "programs": programs,
             "examples": self._examples,
-            "paths": [os.path.relpath(path, place.root) for path in place.paths],
-            "file": os.path.relpath(place.file, place.root),
-            "module": place.module,
+            **place.told,
             "seconds": seconds,
         }
         done = sandbox.run(
@@ -120,11 +117,8 @@ def examples_in_tests(names: Collection[str], root: Path, file: Path) -> list[Ex
 
 def examples_of(text: str, names: Collection[str]) -> Iterator[Example]:
     """The examples among the assertions of ``text``."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
+    tree = parsed(text)
+    if tree is None:
         return
     for node in ast.walk(tree):
         for call, value in _compared(node):

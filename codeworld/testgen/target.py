@@ -84,17 +84,6 @@ def _with_examples(target: Target, tree: ast.Module) -> Target:
     return msgspec.structs.replace(target, examples=(*target.examples, *more)) if more else target
 
 
-def parses(text: str) -> bool:
-    """Whether it is Python."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError):
-        return False
-    return True
-
-
 def at_line(text: str, line: int) -> str:
     """The qualified name of the innermost function or class that holds ``line`` (from 1), "" outside of all. What does
     not parse holds none."""

@@ -8,12 +8,12 @@ looking at what it drops.
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import re
-import warnings
 from itertools import pairwise
 from typing import Final
+
+from codeworld.syntax.trees import parsed
 
 MAX_BYTES: Final = 200_000
 MIN_BYTES: Final = 200
@@ -249,13 +249,9 @@ def mask_emails(text: str) -> tuple[str, int]:
 
 def syntax(text: str) -> str:
     """'ok', 'python2' (does not parse and looks like Python 2) or 'unparsable'."""
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return "python2" if _PYTHON2.search(text) and not _PYTHON3.search(text) else "unparsable"
-    return "ok"
+    if parsed(text) is not None:
+        return "ok"
+    return "python2" if _PYTHON2.search(text) and not _PYTHON3.search(text) else "unparsable"
 
 
 def share(key: str) -> float:

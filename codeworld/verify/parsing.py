@@ -20,6 +20,7 @@ from typing import NamedTuple
 from tree_sitter import Node
 
 from codeworld.syntax.document import Snapshot
+from codeworld.syntax.trees import parsed
 
 _LARGE_LINES = 60  # a definition with more lines than this is split
 _ALLOW_INCOMPLETE_INPUT = 0x4000  # what codeop asks CPython with; ast has no name for it
@@ -41,7 +42,7 @@ class Placed(NamedTuple):
 
 def python_accepts(text: str) -> bool:
     """Whether this interpreter's parser takes ``text`` as a module."""
-    return _parse(text) is not None
+    return parsed(text) is not None
 
 
 def pieces(snapshot: Snapshot) -> list[Placed]:
@@ -53,7 +54,7 @@ def pieces(snapshot: Snapshot) -> list[Placed]:
 @lru_cache(maxsize=20_000)
 def parses(piece: Piece) -> bool:
     """Whether a piece is a sequence of whole statements, none of them outside its block."""
-    tree = _parse(("if 1:\n" if piece.indent else "") + piece.source.decode("utf-8", "surrogatepass"))
+    tree = parsed(("if 1:\n" if piece.indent else "") + piece.source.decode("utf-8", "surrogatepass"))
     if tree is None or not piece.indent:
         return tree is not None
     block = tree.body[0]
@@ -96,15 +97,6 @@ def is_beyond_repair(text: str) -> bool:
     except (ValueError, RecursionError, MemoryError):
         pass
     return False
-
-
-def _parse(text: str) -> ast.Module | None:
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of escape sequences in other people's strings
-            return ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        return None
 
 
 def _first_line_indent(source: bytes) -> bytes:

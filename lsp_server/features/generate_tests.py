@@ -42,10 +42,11 @@ async def offer(server: CodeworldServer, params: lsp.CodeActionParams) -> list[l
     document = server.session.get(params.text_document.uri)
     if document is None or document.path is None or not server.allows(document.path):
         return []
-    from codeworld.testgen.target import at_line, parses
+    from codeworld.syntax.trees import parsed
+    from codeworld.testgen.target import at_line
 
     text = document.text
-    if document.path.name.startswith("test_") or not parses(text):
+    if document.path.name.startswith("test_") or parsed(text) is None:
         return []
     qualname = at_line(text, params.range.start.line + 1)
     data = {"owner": OWNER, "uri": document.uri, "version": document.version, "qualname": qualname}
